@@ -1,0 +1,1 @@
+//! axum extractors for the tenant that a request was proven to belong to.
