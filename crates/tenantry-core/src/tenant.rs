@@ -164,7 +164,10 @@ mod tests {
     fn an_id_is_one_to_128_bytes_of_its_alphabet_starting_with_a_letter_or_digit() {
         let longest = "a".repeat(128);
         for id in ["a", "0", "org_9aK", "T-1", "0f8b-4c", longest.as_str()] {
-            assert_eq!(id.parse::<TenantId>().map(|id| id.to_string()), Ok(id.into()));
+            assert_eq!(
+                id.parse::<TenantId>().map(|id| id.to_string()),
+                Ok(id.into())
+            );
         }
         let too_long = "a".repeat(129);
         for id in [

@@ -1,0 +1,87 @@
+//! Which tenants there are.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::rejection::Rejection;
+use crate::tenant::TenantId;
+use crate::verifier::BoxFuture;
+
+/// How a tenant stands.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Standing {
+    /// It may be served.
+    Active,
+    /// It is known, and may not be served.
+    Suspended,
+    /// There is no such tenant.
+    Unknown,
+}
+
+/// Knows the tenants.
+///
+/// As with a [`Verifier`](crate::Verifier), only the second call can wait.
+pub trait Directory: fmt::Debug + Send + Sync + 'static {
+    /// Returns the standing if it is at hand.
+    fn cached(&self, tenant: &TenantId) -> Option<Standing>;
+
+    /// Asks for the standing.
+    ///
+    /// # Errors
+    ///
+    /// The future resolves to a rejection for
+    /// [`DirectoryUnavailable`](crate::Reason::DirectoryUnavailable) when it cannot be asked.
+    fn fresh(self: Arc<Self>, tenant: TenantId) -> BoxFuture<Result<Standing, Rejection>>;
+
+    /// Whether it takes every tenant that an issuer names for active.
+    ///
+    /// Such a directory knows nobody by itself, so it is not asked before keys are fetched for an
+    /// issuer pattern: those issuers need another.
+    fn trusts_issuers(&self) -> bool {
+        false
+    }
+}
+
+/// The directory that trusts issuers: a tenant that a verified token names is active.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrustIssuers;
+
+impl Directory for TrustIssuers {
+    fn cached(&self, _: &TenantId) -> Option<Standing> {
+        Some(Standing::Active)
+    }
+
+    fn fresh(self: Arc<Self>, _: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
+        Box::pin(std::future::ready(Ok(Standing::Active)))
+    }
+
+    fn trusts_issuers(&self) -> bool {
+        true
+    }
+}
+
+/// A directory that is a list.
+#[derive(Clone, Debug, Default)]
+pub struct StaticDirectory(HashMap<TenantId, Standing>);
+
+impl StaticDirectory {
+    /// Takes the list. Check it with [`Policy::check_tenants`](crate::Policy::check_tenants).
+    pub fn new(tenants: impl IntoIterator<Item = (TenantId, Standing)>) -> Self {
+        Self(tenants.into_iter().collect())
+    }
+
+    fn standing(&self, tenant: &TenantId) -> Standing {
+        self.0.get(tenant).copied().unwrap_or(Standing::Unknown)
+    }
+}
+
+impl Directory for StaticDirectory {
+    fn cached(&self, tenant: &TenantId) -> Option<Standing> {
+        Some(self.standing(tenant))
+    }
+
+    fn fresh(self: Arc<Self>, tenant: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
+        Box::pin(std::future::ready(Ok(self.standing(&tenant))))
+    }
+}

@@ -1,0 +1,126 @@
+//! Which tenants a request names: read from path, header and host, not yet believed.
+
+use http::header::{CONNECTION, HOST};
+use http::{HeaderMap, Uri};
+
+use crate::path::is_ambiguous;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::rejection::Rejection;
+use crate::tenant::is_tenant_id;
+
+/// The tenants that a request names, each at most once and each a tenant id.
+///
+/// Unsigned, so they can confirm a token's tenant or refuse it, never supply it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RequestFacts<'a> {
+    pub(crate) path: Option<&'a str>,
+    pub(crate) header: Option<&'a str>,
+    pub(crate) host: Option<String>,
+}
+
+impl<'a> RequestFacts<'a> {
+    /// Reads the sources that `policy` configures. `uri` is the request target as the server got
+    /// it: not what a router has left of it.
+    ///
+    /// # Errors
+    ///
+    /// A 400 for what can be read in two ways: an ambiguous path, a tenant header that is repeated,
+    /// no id, or named in `Connection`, more than one host. A source that is absent is for the
+    /// decision to judge.
+    pub fn read(policy: &Policy, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Self, Rejection> {
+        Self::sources(policy, uri, headers).map_err(|reason| Rejection::new(reason).under(policy))
+    }
+
+    fn sources(policy: &Policy, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Self, Reason> {
+        Ok(Self {
+            path: path_tenant(policy, uri.path())?,
+            header: header_tenant(policy, headers)?,
+            host: host_tenant(policy, uri, headers)?,
+        })
+    }
+}
+
+fn path_tenant<'a>(policy: &Policy, path: &'a str) -> Result<Option<&'a str>, Reason> {
+    // Judged for every policy: what follows the tenant is routed on, too.
+    if is_ambiguous(path) {
+        return Err(Reason::PathAmbiguous);
+    }
+    let Some(pattern) = policy.path() else {
+        return Ok(None);
+    };
+    // An escape is never decoded into an id, nor taken for "another path".
+    if pattern
+        .tenant_segment(path)
+        .is_some_and(|segment| segment.contains('%'))
+    {
+        return Err(Reason::PathAmbiguous);
+    }
+    Ok(pattern.tenant(path))
+}
+
+fn header_tenant<'a>(policy: &Policy, headers: &'a HeaderMap) -> Result<Option<&'a str>, Reason> {
+    let Some(name) = policy.header() else {
+        return Ok(None);
+    };
+    let named = |value: &http::HeaderValue| {
+        value.as_bytes().split(|byte| *byte == b',').any(|option| {
+            option
+                .trim_ascii()
+                .eq_ignore_ascii_case(name.as_str().as_bytes())
+        })
+    };
+    if headers.get_all(CONNECTION).iter().any(named) {
+        return Err(Reason::HeaderInConnection);
+    }
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Reason::TenantRepeatedHeader);
+    }
+    match value.to_str() {
+        Ok(id) if is_tenant_id(id) => Ok(Some(id)),
+        _ => Err(Reason::TenantMalformedHeader),
+    }
+}
+
+fn host_tenant(policy: &Policy, uri: &Uri, headers: &HeaderMap) -> Result<Option<String>, Reason> {
+    let Some(pattern) = policy.host() else {
+        return Ok(None);
+    };
+    let mut fields = headers.get_all(HOST).iter();
+    let field = fields
+        .next()
+        .map(|value| value.to_str().map_err(|_| Reason::HostAmbiguous))
+        .transpose()?;
+    let target = uri.authority().map(http::uri::Authority::as_str);
+    let agree = match (field, target) {
+        (Some(field), Some(target)) => field.eq_ignore_ascii_case(target),
+        _ => true,
+    };
+    let Some(authority) = target
+        .or(field)
+        .filter(|_| agree && fields.next().is_none())
+    else {
+        return Err(Reason::HostAmbiguous);
+    };
+    let host = host_of(authority).ok_or(Reason::HostAmbiguous)?;
+    Ok(pattern.tenant(&host).map(Into::into))
+}
+
+/// The host of an authority: lower case, without port and trailing dot.
+fn host_of(authority: &str) -> Option<String> {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) => return None,
+        None => authority,
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if host.is_empty() || !host.bytes().all(plain) {
+        return None;
+    }
+    Some(host.to_ascii_lowercase())
+}
