@@ -279,7 +279,7 @@ impl<O: Observer> Trial<'_, O> {
         let path = policy.path().map(|pattern| {
             (
                 Source::Path,
-                request.path,
+                request.path.as_deref(),
                 pattern.as_str(),
                 true,
                 Reason::TenantMissingPath,
@@ -290,7 +290,7 @@ impl<O: Observer> Trial<'_, O> {
             let required = policy.header_required();
             (
                 Source::Header,
-                request.header,
+                request.header.as_deref(),
                 name.as_str(),
                 required,
                 Reason::TenantMissingHeader,

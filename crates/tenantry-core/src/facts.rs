@@ -1,5 +1,7 @@
 //! Which tenants a request names: read from path, header and host, not yet believed.
 
+use std::borrow::Cow;
+
 use http::header::{CONNECTION, HOST};
 use http::{HeaderMap, Uri};
 
@@ -14,9 +16,9 @@ use crate::tenant::is_tenant_id;
 /// Unsigned, so they can confirm a token's tenant or refuse it, never supply it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RequestFacts<'a> {
-    pub(crate) path: Option<&'a str>,
-    pub(crate) header: Option<&'a str>,
-    pub(crate) host: Option<String>,
+    pub(crate) path: Option<Cow<'a, str>>,
+    pub(crate) header: Option<Cow<'a, str>>,
+    pub(crate) host: Option<Cow<'a, str>>,
 }
 
 impl<'a> RequestFacts<'a> {
@@ -32,11 +34,22 @@ impl<'a> RequestFacts<'a> {
         Self::sources(policy, uri, headers).map_err(|reason| Rejection::new(reason).under(policy))
     }
 
+    /// Copies the names, for a decision that has to wait.
+    #[must_use]
+    pub fn into_owned(self) -> RequestFacts<'static> {
+        let own = |named: Option<Cow<'_, str>>| named.map(|named| Cow::Owned(named.into_owned()));
+        RequestFacts {
+            path: own(self.path),
+            header: own(self.header),
+            host: own(self.host),
+        }
+    }
+
     fn sources(policy: &Policy, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Self, Reason> {
         Ok(Self {
-            path: path_tenant(policy, uri.path())?,
-            header: header_tenant(policy, headers)?,
-            host: host_tenant(policy, uri, headers)?,
+            path: path_tenant(policy, uri.path())?.map(Cow::Borrowed),
+            header: header_tenant(policy, headers)?.map(Cow::Borrowed),
+            host: host_tenant(policy, uri, headers)?.map(Cow::Owned),
         })
     }
 }

@@ -220,7 +220,11 @@ impl FromStr for PathPattern {
                 "a path starts with `/`, and each hole is a whole segment: `/{tenant}/{*rest}`",
             ));
         }
-        let literal = format!("{}x{after}x", shape.before);
+        let literal = format!(
+            "{}x{after}{}",
+            shape.before,
+            if shape.open { "x" } else { "" }
+        );
         if literal.contains(['%', '?', '#', ' ']) || crate::path::is_ambiguous(&literal) {
             return Err(InvalidPattern::new(
                 "no path that is let through has `//`, dot segments, `%`, `?`, `#`, `;`, `\\` or blanks here",

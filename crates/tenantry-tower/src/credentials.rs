@@ -1,0 +1,208 @@
+//! The access token in a request's `Authorization` field ([RFC 6750 §2.1]).
+//!
+//! Bodies are never read, and a token in the query is refused ([RFC 9700 §4.3.2]).
+//!
+//! [RFC 6750 §2.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+//! [RFC 9700 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.3.2
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Uri};
+
+use tenantry_core::Reason;
+
+/// Finds the access token. `None`: no credentials, or of another scheme.
+pub(crate) fn bearer<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, Reason> {
+    if uri.query().is_some_and(has_access_token) {
+        return Err(Reason::CredentialsInQuery);
+    }
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(Reason::CredentialsMultiple);
+    }
+    // Visible ASCII only; anything else is no token68 and no scheme.
+    let field = field.to_str().map_err(|_| Reason::CredentialsMalformed)?;
+    token(field.trim_matches([' ', '\t']))
+}
+
+fn token(field: &str) -> Result<Option<&str>, Reason> {
+    let end = field
+        .find(|c: char| !is_scheme_char(c))
+        .unwrap_or(field.len());
+    let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, ""));
+    if field.is_empty() {
+        return Err(Reason::CredentialsMalformed);
+    }
+    if field.split(',').skip(1).any(starts_with_bearer) {
+        return Err(Reason::CredentialsMultiple);
+    }
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    // RFC 6750: "Bearer" 1*SP b64token
+    let token = rest.trim_start_matches(' ');
+    if token.len() == rest.len() || !is_token68(token) {
+        return Err(Reason::CredentialsMalformed);
+    }
+    Ok(Some(token))
+}
+
+fn starts_with_bearer(part: &str) -> bool {
+    let part = part.trim_start_matches([' ', '\t']);
+    part.get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
+}
+
+/// `tchar` of [RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
+const fn is_scheme_char(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || matches!(c, '!' | '#'..='\'' | '*' | '+' | '-' | '.' | '^'..='`' | '|' | '~')
+}
+
+/// `token68` of [RFC 9110 §11.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.2).
+fn is_token68(text: &str) -> bool {
+    let start = text.trim_end_matches('=');
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
+    !start.is_empty() && start.bytes().all(plain)
+}
+
+/// Whether a parameter of the query is called `access_token`, however it is spelled.
+fn has_access_token(query: &str) -> bool {
+    query.split('&').any(|parameter| {
+        let name = parameter.split('=').next().unwrap_or(parameter);
+        decoded(name).eq("access_token".bytes())
+    })
+}
+
+fn decoded(name: &str) -> impl Iterator<Item = u8> {
+    let mut bytes = name.bytes();
+    std::iter::from_fn(move || {
+        let byte = bytes.next()?;
+        if byte != b'%' {
+            return Some(byte);
+        }
+        let mut ahead = bytes.clone();
+        let mut digit = || char::from(ahead.next()?).to_digit(16);
+        match (digit(), digit()) {
+            (Some(high), Some(low)) => {
+                bytes = ahead;
+                u8::try_from(high * 16 + low).ok()
+            }
+            _ => Some(byte),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(fields: &[&str]) -> Result<Option<String>, Reason> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(
+                AUTHORIZATION,
+                HeaderValue::from_bytes(field.as_bytes()).unwrap(),
+            );
+        }
+        bearer(&Uri::from_static("/"), &headers).map(|token| token.map(Into::into))
+    }
+
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_case_of_the_scheme() {
+        for field in [
+            "Bearer a.b-c_~+/==",
+            "bearer a.b-c_~+/==",
+            "BEARER  a.b-c_~+/==",
+            " bEaReR a.b-c_~+/== ",
+        ] {
+            assert_eq!(read(&[field]), Ok(Some("a.b-c_~+/==".into())), "{field}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_or_none_is_no_credentials() {
+        assert_eq!(read(&[]), Ok(None));
+        for field in [
+            "Basic YTpi",
+            "DPoP a.b.c",
+            "Bearerx a",
+            "Digest username=\"a\", realm=\"b\"",
+        ] {
+            assert_eq!(read(&[field]), Ok(None), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_token_is_malformed() {
+        for field in [
+            "Bearer",
+            "Bearer ",
+            "Bearer\ta",
+            "Bearer a b",
+            "Bearer a,b",
+            "Bearer =",
+            "Bearer \"a\"",
+            "",
+            "Bearer é",
+        ] {
+            assert_eq!(
+                read(&[field]),
+                Err(Reason::CredentialsMalformed),
+                "{field:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_sets_of_credentials_are_too_many() {
+        assert_eq!(
+            read(&["Bearer a", "Bearer a"]),
+            Err(Reason::CredentialsMultiple)
+        );
+        assert_eq!(
+            read(&["Basic YTpi", "Bearer a"]),
+            Err(Reason::CredentialsMultiple)
+        );
+        assert_eq!(
+            read(&["Bearer a, Bearer b"]),
+            Err(Reason::CredentialsMultiple)
+        );
+        assert_eq!(
+            read(&["Basic YTpi, bearer b"]),
+            Err(Reason::CredentialsMultiple)
+        );
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_refused_however_it_is_spelled() {
+        let headers = HeaderMap::new();
+        for uri in [
+            "/?access_token=a",
+            "/?a=b&access_token=c",
+            "/?access%5Ftoken=a",
+            "/?%61ccess_token",
+        ] {
+            assert_eq!(
+                bearer(&uri.parse().unwrap(), &headers),
+                Err(Reason::CredentialsInQuery),
+                "{uri}"
+            );
+        }
+        for uri in [
+            "/?a=access_token",
+            "/?access_tokens=a",
+            "/access_token",
+            "/?access%token=a",
+            "/?%6",
+        ] {
+            assert_eq!(bearer(&uri.parse().unwrap(), &headers), Ok(None), "{uri}");
+        }
+    }
+}
