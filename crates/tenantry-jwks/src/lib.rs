@@ -1,1 +1,74 @@
 //! Key sets of OAuth 2.0 issuers: fetch, discovery, cache, rotation, outage.
+//!
+//! A [`KeyStore`] holds one [`IssuerKeys`] per issuer, and an issuer's token is judged by those keys
+//! and no others. Keys come from a URL, from a URL that the issuer's metadata names, from a file, or
+//! from a document in the configuration ([`KeySource`]).
+//!
+//! | asked for                                | the answer                                            |
+//! |------------------------------------------|-------------------------------------------------------|
+//! | a key of the set in use                  | at once; a refresh that is due runs in the background |
+//! | any key, and no set was loaded yet       | after one fetch that all callers share                |
+//! | a key that the set lacks                 | after one fetch, as long as the budget lasts          |
+//! | the same, over budget                    | [`Unknown`](KeyErrorKind::Unknown), at once           |
+//! | the same, while the last fetch failed    | [`Unavailable`](KeyErrorKind::Unavailable), at once   |
+//! | any key, and the set is past its bound   | [`Unavailable`](KeyErrorKind::Unavailable)            |
+//!
+//! The rules are a state machine without I/O; a task of its own carries a fetch out, so a caller
+//! that goes away cancels nothing. There are no timers: what nobody asks about is not fetched.
+//!
+//! # Example
+//!
+//! ```
+//! use tenantry_jwks::{KeySet, Selection};
+//! use tenantry_core::Algorithm;
+//!
+//! // A key for encryption and a private key are skipped, and the rest of the set works.
+//! let set = KeySet::parse(br#"{"keys": [
+//!     {"kty": "OKP", "crv": "Ed25519", "kid": "now", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+//!     {"kty": "OKP", "crv": "Ed25519", "kid": "oops", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+//!      "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"},
+//!     {"kty": "RSA", "use": "enc", "kid": "enc", "n": "AQAB", "e": "AQAB"}
+//! ]}"#)?;
+//!
+//! assert!(matches!(set.select(Some("now"), Algorithm::EdDsa), Selection::One(_)));
+//! assert!(matches!(set.select(Some("now"), Algorithm::Rs256), Selection::None));
+//! assert_eq!(set.skipped().len(), 2);
+//! # Ok::<_, tenantry_jwks::KeySetError>(())
+//! ```
+
+mod budget;
+mod clock;
+mod der;
+mod discovery;
+mod error;
+#[cfg(feature = "reqwest")]
+mod fetch;
+mod issuer;
+mod json;
+mod jwk;
+mod key;
+mod keys;
+mod load;
+mod material;
+mod pem;
+mod refresh;
+mod settings;
+mod source;
+mod store;
+#[cfg(test)]
+mod testing;
+mod transport;
+
+pub use clock::SystemClock;
+pub use error::{KeyError, KeyErrorKind, LoadErrorKind};
+#[cfg(feature = "reqwest")]
+pub use fetch::HttpTransport;
+pub use issuer::{FoundKey, IssuerKeys, KeyStatus};
+pub use key::{InvalidSignature, Key};
+pub use keys::{KeySet, KeySetError, Selection, SkipReason, SkippedKey};
+pub use settings::KeySettings;
+pub use source::KeySource;
+pub use store::KeyStore;
+pub use transport::{
+    FetchError, FetchErrorKind, FetchRequest, FetchResponse, Transport, UrlOrigin,
+};

@@ -1,0 +1,104 @@
+//! The keys of all issuers, each apart from the others.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use tenantry_core::{Clock, Issuer};
+
+use crate::issuer::{IssuerKeys, Means};
+use crate::refresh::Dice;
+use crate::settings::KeySettings;
+use crate::source::KeySource;
+use crate::transport::Transport;
+
+/// The keys of all issuers.
+///
+/// Issuers that the configuration names are [pinned](Self::pin). Issuers that are found by a
+/// pattern go into a bounded cache: what was not asked for longest goes first, and what is idle goes
+/// too.
+// INVARIANT (isolation): there is no way from here to a key but by the issuer that it belongs to.
+pub struct KeyStore {
+    pinned: HashMap<Issuer, Arc<IssuerKeys>>,
+    found: Cache<Issuer, Arc<IssuerKeys>>,
+    means: Arc<Means>,
+}
+
+impl KeyStore {
+    /// Makes a store without issuers.
+    #[must_use]
+    pub fn new(
+        settings: KeySettings,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::with_dice(settings, transport, clock, Box::new(roll))
+    }
+
+    pub(crate) fn with_dice(
+        settings: KeySettings,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        dice: Box<dyn Fn() -> Dice + Send + Sync>,
+    ) -> Self {
+        let found = Cache::builder()
+            .max_capacity(settings.capacity)
+            .time_to_idle(settings.idle_time)
+            // With the default policy a newcomer may be refused room: it would be fetched anew at
+            // each request.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        let means = Arc::new(Means { settings, transport, clock, dice });
+        Self { pinned: HashMap::new(), found, means }
+    }
+
+    /// Adds an issuer that is never dropped. One that is there already is replaced.
+    pub fn pin(&mut self, issuer: Issuer, source: KeySource) {
+        let keys = IssuerKeys::new(issuer.clone(), source, true, Arc::clone(&self.means));
+        self.pinned.insert(issuer, keys);
+    }
+
+    /// Returns the pinned issuers, in no particular order.
+    pub fn pinned(&self) -> impl Iterator<Item = (&Issuer, &Arc<IssuerKeys>)> {
+        self.pinned.iter()
+    }
+
+    /// Returns the keys of `issuer`, compared byte for byte, if it is pinned or was asked for before
+    /// and not dropped since.
+    #[must_use]
+    pub fn get(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
+        self.pinned.get(issuer).cloned().or_else(|| self.found.get(issuer))
+    }
+
+    /// Returns the keys of `issuer`, taking it in if it is not there. Nothing is fetched yet.
+    pub fn get_or_insert(
+        &self,
+        issuer: &Issuer,
+        source: impl FnOnce() -> KeySource,
+    ) -> Arc<IssuerKeys> {
+        if let Some(keys) = self.pinned.get(issuer) {
+            return Arc::clone(keys);
+        }
+        self.found.get_with_by_ref(issuer, || {
+            IssuerKeys::new(issuer.clone(), source(), false, Arc::clone(&self.means))
+        })
+    }
+}
+
+impl fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyStore")
+            .field("pinned", &self.pinned.len())
+            .field("found", &self.found.entry_count())
+            .finish_non_exhaustive()
+    }
+}
+
+fn roll() -> Dice {
+    let mut bytes = [0; 8];
+    // Without randomness instances do not drift apart; nothing else depends on it.
+    let filled = aws_lc_rs::rand::fill(&mut bytes);
+    Dice(filled.map_or(u64::MAX / 2, |()| u64::from_ne_bytes(bytes)))
+}

@@ -1,0 +1,240 @@
+//! A clock that is set by hand, a network that follows a script, and keys.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tenantry_core::{BoxFuture, Clock, Issuer};
+use tokio::sync::{oneshot, watch};
+
+use crate::issuer::IssuerKeys;
+use crate::refresh::Dice;
+use crate::settings::KeySettings;
+use crate::source::KeySource;
+use crate::store::KeyStore;
+use crate::transport::{FetchError, FetchErrorKind, FetchRequest, FetchResponse, Transport};
+
+/// Stands still until it is told to move.
+#[derive(Debug, Default)]
+pub(crate) struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn unix(&self) -> Duration {
+        self.monotonic()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What the network does about one request.
+pub(crate) enum Step {
+    Answer(u16, String),
+    Fail(FetchErrorKind),
+    Panic,
+    /// Waits for the test, and then does what the test says.
+    Held(oneshot::Receiver<Step>),
+}
+
+impl Step {
+    pub(crate) fn held() -> (oneshot::Sender<Self>, Self) {
+        let (release, held) = oneshot::channel();
+        (release, Self::Held(held))
+    }
+}
+
+impl From<Value> for Step {
+    fn from(document: Value) -> Self {
+        Self::Answer(200, document.to_string())
+    }
+}
+
+impl From<&str> for Step {
+    fn from(body: &str) -> Self {
+        Self::Answer(200, body.to_owned())
+    }
+}
+
+impl From<u16> for Step {
+    fn from(status: u16) -> Self {
+        Self::Answer(status, String::new())
+    }
+}
+
+impl From<FetchErrorKind> for Step {
+    fn from(kind: FetchErrorKind) -> Self {
+        Self::Fail(kind)
+    }
+}
+
+/// Does one step per request, the last one again and again, and notes the URLs.
+#[derive(Default)]
+pub(crate) struct Script {
+    steps: Mutex<HashMap<String, Vec<Step>>>,
+    asked: watch::Sender<Vec<String>>,
+}
+
+impl Script {
+    pub(crate) fn says<const N: usize>(&self, url: &str, steps: [Step; N]) {
+        self.steps.lock().unwrap().insert(url.to_owned(), steps.into());
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.borrow().clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.asked.borrow().len()
+    }
+
+    /// Waits until this many requests were sent in all.
+    pub(crate) async fn has_been_asked(&self, count: usize) {
+        let mut asked = self.asked.subscribe();
+        asked.wait_for(|asked| asked.len() >= count).await.unwrap();
+    }
+
+    fn next(&self, url: &str) -> Step {
+        let mut steps = self.steps.lock().unwrap();
+        let Some(steps) = steps.get_mut(url) else {
+            return Step::from(404);
+        };
+        match steps.as_slice() {
+            [Step::Answer(status, body)] => Step::Answer(*status, body.clone()),
+            [Step::Fail(kind)] => Step::Fail(*kind),
+            [] => Step::from(404),
+            _ => steps.remove(0),
+        }
+    }
+}
+
+impl Transport for Script {
+    fn get(&self, request: FetchRequest) -> BoxFuture<Result<FetchResponse, FetchError>> {
+        let mut step = self.next(request.url());
+        self.asked.send_modify(|asked| asked.push(request.url().to_owned()));
+        Box::pin(async move {
+            loop {
+                match step {
+                    Step::Answer(status, body) => {
+                        return Ok(FetchResponse::new(status, body.into_bytes()));
+                    }
+                    Step::Fail(kind) => return Err(kind.into()),
+                    Step::Panic => panic!("the script says so"),
+                    Step::Held(held) => match held.await {
+                        Ok(next) => step = next,
+                        // The test let go of it: never an answer.
+                        Err(_) => return std::future::pending().await,
+                    },
+                }
+            }
+        })
+    }
+}
+
+pub(crate) const ISSUER: &str = "https://auth.example/tenant1";
+pub(crate) const URL: &str = "https://auth.example/jwks.json";
+
+/// A store with one pinned issuer, and what it depends on.
+pub(crate) struct Bench {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) store: KeyStore,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(KeySettings::default(), KeySource::uri(URL))
+    }
+
+    /// Chance gives the middle: a refresh at 80 % of the lifetime, half of the longest back-off.
+    pub(crate) fn with(settings: KeySettings, source: KeySource) -> Self {
+        let (clock, script) = (Arc::new(ManualClock::default()), Arc::new(Script::default()));
+        // Not at zero: a moment of zero must not mean "never".
+        clock.advance(Duration::from_secs(1000));
+        let dice = Box::new(|| Dice(u64::MAX / 2 + 1));
+        let mut store = KeyStore::with_dice(settings, script.clone(), clock.clone(), dice);
+        store.pin(Issuer::new(ISSUER), source);
+        Self { clock, script, store }
+    }
+
+    pub(crate) fn keys(&self) -> Arc<IssuerKeys> {
+        self.store.get(ISSUER).unwrap()
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A JWK Set of these keys.
+pub(crate) fn set<const N: usize>(keys: [Value; N]) -> Value {
+    json!({ "keys": keys.to_vec() })
+}
+
+/// A public Ed25519 key that follows from its name.
+pub(crate) fn ed25519(kid: &str) -> Value {
+    let mut jwk = okp(&ed25519_pair(kid));
+    jwk["kid"] = kid.into();
+    jwk
+}
+
+pub(crate) fn ed25519_pair(name: &str) -> Ed25519KeyPair {
+    let mut seed = [0; 32];
+    seed[..name.len()].copy_from_slice(name.as_bytes());
+    Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
+}
+
+pub(crate) fn okp(pair: &Ed25519KeyPair) -> Value {
+    let x = base64(pair.public_key().as_ref());
+    json!({ "kty": "OKP", "crv": "Ed25519", "x": x })
+}
+
+/// The public half of a pair on one of the three curves.
+pub(crate) fn ec(crv: &str, pair: &EcdsaKeyPair) -> Value {
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(match crv {
+        "P-256" => 32,
+        "P-384" => 48,
+        _ => 66,
+    });
+    json!({ "kty": "EC", "crv": crv, "x": base64(x), "y": base64(y) })
+}
+
+/// A 2048-bit RSA public key, without anything that says what it is for. From RFC 7515 §A.2.1.
+pub(crate) fn rsa() -> Value {
+    json!({
+        "kty": "RSA",
+        "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt\
+              0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSX\
+              ndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5\
+              IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
+        "e": "AQAB"
+    })
+}
+
+/// A PEM block with this label.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// The `SubjectPublicKeyInfo` of a public key.
+pub(crate) fn spki<'a, K: AsDer<aws_lc_rs::encoding::PublicKeyX509Der<'a>>>(key: &K) -> Vec<u8> {
+    key.as_der().unwrap().as_ref().to_vec()
+}

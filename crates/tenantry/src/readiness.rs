@@ -1,0 +1,56 @@
+//! Whether requests can be judged.
+
+use std::fmt;
+
+use tenantry_jwks::{KeyStatus, KeyStore};
+
+/// Where the keys of each configured issuer stand. `Display` writes a line for each.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    issuers: Vec<(String, KeyStatus)>,
+}
+
+impl Readiness {
+    pub(crate) fn of(keys: &KeyStore) -> Self {
+        let mut issuers: Vec<_> = keys
+            .pinned()
+            .map(|(issuer, keys)| (issuer.to_string(), keys.status()))
+            .collect();
+        issuers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { issuers }
+    }
+
+    /// Whether every configured issuer has keys that may be used.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.issuers.iter().all(|(_, status)| status.is_ready())
+    }
+
+    /// The configured issuers, and where their keys stand.
+    pub fn issuers(&self) -> impl Iterator<Item = (&str, &KeyStatus)> {
+        self.issuers
+            .iter()
+            .map(|(issuer, status)| (issuer.as_str(), status))
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (issuer, status) in &self.issuers {
+            let state = if status.is_ready() {
+                "ready"
+            } else {
+                "not ready"
+            };
+            write!(f, "{issuer}: {state}, {} keys", status.keys())?;
+            if let Some(age) = status.age() {
+                write!(f, ", {} s old", age.as_secs())?;
+            }
+            if let Some(failure) = status.failure() {
+                write!(f, ", last fetch failed: {failure}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

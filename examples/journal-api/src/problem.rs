@@ -1,0 +1,342 @@
+//! Answers that are not entries: `application/problem+json` ([RFC 9457]) with a stable `code`.
+//!
+//! Only this service's own. A request without a tenant, or without the scope it needs, is answered
+//! by Tenantry's layers before a handler runs.
+//!
+//! | code | status | when |
+//! |---|---|---|
+//! | `json_malformed` | 400 | the body is not JSON |
+//! | `query_malformed` | 400 | the query is not `limit=` and a number from 1 to 100, or nothing |
+//! | `entry_not_found` | 404 | this tenant has no such entry |
+//! | `route_not_found` | 404 | there is nothing at this path |
+//! | `method_not_allowed` | 405 | not with this method |
+//! | `body_too_large` | 413 | more than 1 MiB |
+//! | `media_type_unsupported` | 415 | the body does not say it is JSON |
+//! | `entry_invalid` | 422 | JSON, but not a journal entry |
+//! | `entry_unbalanced` | 422 | debits and credits differ; `difference` says by how much |
+//! | `internal` | 500 | the database does not answer; the log says why |
+//!
+//! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+
+use std::error::Error;
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::invalid::InvalidEntry;
+use crate::store_error::StoreError;
+
+/// The most bytes of a detail that quotes from the request.
+const MAX_DETAIL: usize = 300;
+
+/// Why a request that the tenant layers let through was not carried out; becomes the response.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    /// Debits less credits, as text, by currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Map<String, Value>>,
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        let kind = format!("urn:journal-api:problem:{code}");
+        Self {
+            kind,
+            title,
+            status,
+            code,
+            detail: detail.into(),
+            difference: None,
+        }
+    }
+
+    /// This tenant has no such entry. The same whether or not another tenant has it.
+    #[must_use]
+    pub fn entry_not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "entry_not_found",
+            "there is no such journal entry",
+            "Look at the id: entries are found only by the tenant that booked them.",
+        )
+    }
+
+    /// There is nothing at this path.
+    #[must_use]
+    pub fn route_not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "route_not_found",
+            "there is nothing at this path",
+            "There are /{tenant}/journal-entries, /{tenant}/journal-entries/{id} and /{tenant}/whoami.",
+        )
+    }
+
+    /// Not with this method.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "there is something at this path, but not for this method",
+            "The Allow field lists the methods. Entries are immutable: there is no PUT and no DELETE.",
+        )
+    }
+
+    /// `limit` is not a number from 1 to 100.
+    #[must_use]
+    pub fn limit_out_of_range() -> Self {
+        Self::query("limit is a number from 1 to 100")
+    }
+
+    fn query(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "query_malformed",
+            "the query cannot be read",
+            detail,
+        )
+    }
+
+    fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the body is too large",
+            "An entry has at most 1 MiB.",
+        )
+    }
+}
+
+impl From<InvalidEntry> for Problem {
+    fn from(invalid: InvalidEntry) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let detail = invalid.to_string();
+        let InvalidEntry::Unbalanced(differences) = invalid else {
+            return Self::new(
+                status,
+                "entry_invalid",
+                "this is not a journal entry",
+                detail,
+            );
+        };
+        let difference = differences
+            .into_iter()
+            .map(|(currency, by)| (currency.code().to_owned(), by.to_string().into()));
+        Self {
+            difference: Some(difference.collect()),
+            ..Self::new(
+                status,
+                "entry_unbalanced",
+                "the entry does not balance",
+                detail,
+            )
+        }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        match &rejection {
+            JsonRejection::JsonDataError(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "entry_invalid",
+                "this is not a journal entry",
+                quoted(&rejection),
+            ),
+            JsonRejection::MissingJsonContentType(_) => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "media_type_unsupported",
+                "the body does not say that it is JSON",
+                "Send Content-Type: application/json.",
+            ),
+            JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(_))
+                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE =>
+            {
+                Self::too_large()
+            }
+            // Broken JSON, and a body that ended before its time.
+            _ => Self::new(
+                StatusCode::BAD_REQUEST,
+                "json_malformed",
+                "the body is not JSON",
+                quoted(&rejection),
+            ),
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::query(quoted(&rejection))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let source = error.source().map(tracing::field::display);
+        tracing::error!(source, "{error}");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong on our side",
+            "Whether an entry was booked can be seen in the list of entries.",
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+/// What the reader of the request said. It may quote the request, which may be long.
+fn quoted(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let mut detail = innermost.to_string();
+    detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
+    detail
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::extract::{FromRequest, Request};
+    use serde_json::json;
+
+    use super::*;
+    use crate::ledger::JournalEntry;
+    use crate::wire::NewEntry;
+
+    async fn answer(problem: Problem) -> (StatusCode, Value) {
+        let response = problem.into_response();
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    async fn sent(content_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .header(CONTENT_TYPE, content_type)
+            .body(body.into())
+            .unwrap();
+        let rejection = Json::<NewEntry>::from_request(request, &())
+            .await
+            .unwrap_err();
+        answer(rejection.into()).await
+    }
+
+    #[tokio::test]
+    async fn an_unbalanced_entry_is_answered_with_the_difference_of_each_currency() {
+        let new: NewEntry =
+            serde_json::from_value(json!({"date": "2026-11-21", "memo": "", "lines": [
+            {"account": "1", "debit": "1200", "currency": "EUR"},
+            {"account": "2", "credit": "1199.5", "currency": "EUR"},
+            {"account": "2", "credit": "3", "currency": "JPY"}]}))
+            .unwrap();
+        let (status, body) = answer(JournalEntry::try_from(new).unwrap_err().into()).await;
+
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(
+            body,
+            json!({
+                "type": "urn:journal-api:problem:entry_unbalanced",
+                "title": "the entry does not balance",
+                "status": 422,
+                "code": "entry_unbalanced",
+                "detail": "debits and credits differ by 0.50 EUR, -3 JPY",
+                "difference": {"EUR": "0.50", "JPY": "-3"},
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_told_apart() {
+        for (content_type, body, status, code) in [
+            ("application/json", "{", 400, "json_malformed"),
+            ("application/json", "", 400, "json_malformed"),
+            ("application/json", "{}", 422, "entry_invalid"),
+            (
+                "application/json",
+                r#"{"date":"","memo":"","lines":[],"x":1}"#,
+                422,
+                "entry_invalid",
+            ),
+            (
+                "application/json",
+                r#"{"date":"","memo":"","lines":[]} {}"#,
+                400,
+                "json_malformed",
+            ),
+            ("text/plain", "{}", 415, "media_type_unsupported"),
+        ] {
+            let (answered, problem) = sent(content_type, body).await;
+            assert_eq!(
+                (answered.as_u16(), &problem["code"]),
+                (status, &code.into()),
+                "{body}"
+            );
+            assert_eq!(problem["status"], status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_too_large() {
+        // Without a limit of ours, axum's own of 2 MB holds.
+        let (status, problem) = sent("application/json", vec![b' '; 3 << 20]).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(problem["code"], "body_too_large");
+    }
+
+    #[tokio::test]
+    async fn a_detail_says_where_but_does_not_repeat_a_long_request() {
+        let (_, problem) = sent("application/json", r#"{"date": 1}"#).await;
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("line 1"), "{detail}");
+
+        let body = format!(r#"{{"{}": 1}}"#, "ä".repeat(100_000));
+        let (_, problem) = sent("application/json", body).await;
+        assert!(problem["detail"].as_str().unwrap().len() <= MAX_DETAIL);
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_database_stays_inside() {
+        let (status, problem) = answer(StoreError::from(sqlx::Error::PoolTimedOut).into()).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!problem.to_string().contains("pool"), "{problem}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Database rows into entries. What is read is checked like what a caller sends.
+
+use crate::id::EntryId;
+use crate::ledger::JournalEntry;
+use crate::store_error::StoreError;
+use crate::wire::{NewEntry, NewLine};
+
+/// A line, with what it repeats of its entry.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct LineRow {
+    id: String,
+    date: String,
+    memo: String,
+    account: String,
+    side: String,
+    amount: String,
+    currency: String,
+}
+
+/// Collects the lines of entries that come one entry after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    finished: Vec<(EntryId, JournalEntry)>,
+    current: Option<(String, NewEntry)>,
+}
+
+impl Rows {
+    /// Takes the next line.
+    pub(crate) fn push(&mut self, row: LineRow) -> Result<(), StoreError> {
+        let (debit, credit) = match row.side.as_str() {
+            "debit" => (Some(row.amount), None),
+            "credit" => (None, Some(row.amount)),
+            _ => (None, None), // refused below, as a line on no side
+        };
+        let line = NewLine {
+            account: row.account,
+            debit,
+            credit,
+            currency: row.currency,
+        };
+        match &mut self.current {
+            Some((id, entry)) if *id == row.id => entry.lines.push(line),
+            _ => {
+                self.finish_current()?;
+                let entry = NewEntry {
+                    date: row.date,
+                    memo: row.memo,
+                    lines: vec![line],
+                };
+                self.current = Some((row.id, entry));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the entries in the order their lines came.
+    pub(crate) fn finish(mut self) -> Result<Vec<(EntryId, JournalEntry)>, StoreError> {
+        self.finish_current()?;
+        Ok(self.finished)
+    }
+
+    fn finish_current(&mut self) -> Result<(), StoreError> {
+        if let Some((id, entry)) = self.current.take() {
+            let id = id.parse().map_err(StoreError::corrupt)?;
+            let entry = JournalEntry::try_from(entry).map_err(StoreError::corrupt)?;
+            self.finished.push((id, entry));
+        }
+        Ok(())
+    }
+}

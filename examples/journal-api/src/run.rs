@@ -1,0 +1,108 @@
+//! From the command line to a service that stops when it is told to.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::Path;
+
+use tenantry::PolicyFile;
+
+use crate::args::Args;
+use crate::demo::{self, Demo};
+use crate::run_error::RunError;
+use crate::serve::{self, Service};
+use crate::store::Journal;
+use crate::table::Table;
+use crate::tour;
+
+/// Runs the program until SIGTERM or Ctrl-C.
+///
+/// # Errors
+///
+/// If it cannot start as `args` say, or fails later: [`RunError::exit_code`] tells which.
+pub async fn run(args: &Args) -> Result<(), RunError> {
+    match &args.policy {
+        Some(policy) => with_policy(policy, args).await,
+        None => demonstrate(args).await,
+    }
+}
+
+async fn with_policy(policy: &Path, args: &Args) -> Result<(), RunError> {
+    let policy = PolicyFile::read(policy)?;
+    let listen = args.listen.or(policy.listen()).unwrap_or(demo::LISTEN);
+    let listener = serve::listen(listen).await?;
+    let journal = open_journal(args.database.as_deref()).await?;
+    // Last: it starts to fetch keys, which a start that fails would interrupt.
+    let erp = policy.build().await?;
+    let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
+    let stop = serve::stop_signal().map_err(RunError::Serve)?;
+    say(format_args!(
+        "journal-api listens on http://{}",
+        service.address()
+    ));
+    let served = service.run(stop).await;
+    journal.close().await;
+    served.map_err(RunError::Serve)
+}
+
+async fn demonstrate(args: &Args) -> Result<(), RunError> {
+    let listen = args.listen.unwrap_or(demo::LISTEN);
+    let demo = Demo::start(listen, demo::ISSUER, args.database.as_deref()).await?;
+    let stop = serve::stop_signal().map_err(RunError::Serve)?;
+    let (url, curl_lines) = (demo.url(), demo.curl_lines());
+    let Demo {
+        service,
+        issuer,
+        journal,
+    } = demo;
+    say(format_args!(
+        "journal-api listens on {url}, its issuer on {}\n",
+        issuer.url()
+    ));
+
+    let serving = service.run(stop);
+    tokio::pin!(serving);
+    let mut toured = Ok(());
+    let served = tokio::select! {
+        served = &mut serving => Some(served),
+        played = show_tour(&url, &issuer), if !args.no_tour => {
+            toured = played;
+            None
+        }
+        () = std::future::ready(()), if args.no_tour => None,
+    };
+    let served = match served {
+        Some(served) => served,
+        None => {
+            say(format_args!(
+                "Serving until Ctrl-C. To try it, with tokens that are good for an hour:\n\n{curl_lines}"
+            ));
+            serving.await
+        }
+    };
+    journal.close().await;
+    served.map_err(RunError::Serve).and(toured)
+}
+
+async fn show_tour(url: &str, issuer: &tenantry_testkit::TestIssuer) -> Result<(), RunError> {
+    let rows = tour::play(url, issuer).await.map_err(RunError::Tour)?;
+    say(Table(&rows));
+    Ok(())
+}
+
+/// Opens the journal in `file`, or in one that is gone when the program ends.
+pub(crate) async fn open_journal(file: Option<&Path>) -> Result<Journal, RunError> {
+    let opened = match file {
+        Some(file) => Journal::open(file).await,
+        None => Journal::open_temporary().await,
+    };
+    opened.map_err(|source| RunError::Database {
+        file: file.map(Path::to_owned),
+        source,
+    })
+}
+
+/// Prints a line for whoever started the program, with colours only on a terminal.
+fn say(line: impl Display) {
+    // Whoever closed the output does not want to know; the service goes on.
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}

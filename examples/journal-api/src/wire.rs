@@ -1,0 +1,76 @@
+//! A journal entry as a caller sends it, before anything is known about it.
+//!
+//! Amounts are strings: a JSON number passes through a binary fraction in most programs, and
+//! `0.10` would not come out as it went in. Unknown and repeated members are refused, so that a
+//! misspelt one is not taken for an absent one.
+
+use serde::Deserialize;
+
+/// An entry that was not checked yet. It becomes a
+/// [`JournalEntry`](crate::ledger::JournalEntry) through `try_from`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewEntry {
+    /// The day it is booked on: `2026-11-21`.
+    pub date: String,
+    /// The booking text.
+    pub memo: String,
+    /// The lines.
+    pub lines: Vec<NewLine>,
+}
+
+/// A line that was not checked yet: either `debit` or `credit` is there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewLine {
+    /// The number of the account.
+    pub account: String,
+    /// The amount, if it is on the debit side.
+    #[serde(default)]
+    pub debit: Option<String>,
+    /// The amount, if it is on the credit side.
+    #[serde(default)]
+    pub credit: Option<String>,
+    /// The ISO 4217 code: three capital letters.
+    pub currency: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"account": "1", "debit": "1", "currency": "EUR"}"#;
+
+    #[test]
+    fn a_line_of_strings_is_read() {
+        assert!(serde_json::from_str::<NewLine>(LINE).is_ok());
+    }
+
+    #[test]
+    fn an_amount_that_is_not_a_string_is_refused() {
+        for amount in ["1", "1.00", "true", "[\"1\"]", "{}"] {
+            let line = LINE.replace("\"debit\": \"1\"", &format!("\"debit\": {amount}"));
+            assert!(serde_json::from_str::<NewLine>(&line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_repeated_and_absent_members_are_refused() {
+        for line in [
+            LINE.replace("debit", "debet"),
+            LINE.replace("}", r#", "tax": "19"}"#),
+            LINE.replace("}", r#", "account": "2"}"#),
+            LINE.replace(r#""account": "1", "#, ""),
+            LINE.replace(r#", "currency": "EUR""#, ""),
+        ] {
+            assert!(serde_json::from_str::<NewLine>(&line).is_err(), "{line}");
+        }
+        for entry in [
+            r#"{"date": "", "memo": "", "lines": [], "tenant": "tenant2"}"#,
+            r#"{"date": "", "memo": "", "lines": [], "lines": []}"#,
+            r#"{"date": "", "memo": ""}"#,
+        ] {
+            assert!(serde_json::from_str::<NewEntry>(entry).is_err(), "{entry}");
+        }
+    }
+}

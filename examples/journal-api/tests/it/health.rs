@@ -1,0 +1,93 @@
+use std::net::TcpListener;
+
+use journal_api::demo;
+use journal_api::serve::{Service, listen};
+use journal_api::store::Journal;
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use tenantry::ResourceServer;
+
+use crate::running::{ANY_PORT, Running, client};
+
+async fn text(url: &str, path: &str) -> (StatusCode, String) {
+    let answer = client().get(format!("{url}{path}")).send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_service_with_keys_and_a_database_is_healthy_and_ready_without_a_token() {
+    let app = Running::start().await;
+    app.book("tenant1").await; // by now the keys are there
+
+    assert_eq!(
+        text(&app.url, "/healthz").await,
+        (StatusCode::OK, "ok\n".into())
+    );
+    let (status, reasons) = text(&app.url, "/readyz").await;
+    assert_eq!(status, StatusCode::OK, "{reasons}");
+    assert!(reasons.contains(app.issuer.url()), "{reasons}");
+}
+
+#[tokio::test]
+async fn a_service_whose_database_does_not_answer_is_healthy_but_not_ready() {
+    let app = Running::start().await;
+    app.book("tenant1").await;
+    app.journal.close().await;
+
+    assert_eq!(text(&app.url, "/healthz").await.0, StatusCode::OK);
+    let (status, reasons) = text(&app.url, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(reasons.contains("database: does not answer"), "{reasons}");
+}
+
+#[tokio::test]
+async fn a_service_whose_issuer_is_down_starts_and_says_so() {
+    // A port where nobody listens: ours until a moment ago.
+    let port = TcpListener::bind(ANY_PORT)
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let issuer = format!("http://127.0.0.1:{port}");
+    let folder = tempfile::TempDir::new().unwrap();
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(
+        &policy,
+        format!(
+            r#"
+            [resource_server]
+            audience = "https://api.erp.example/{{tenant}}"
+            scope = "{{tenant}}.{{scope}}"
+
+            [[issuer]]
+            issuer = "{issuer}"
+            jwks_uri = "{issuer}/jwks.json"
+            allow_http = true
+
+            [tenant]
+            path = "/{{tenant}}/{{*rest}}"
+            "#
+        ),
+    )
+    .unwrap();
+    let erp = ResourceServer::from_policy_file(&policy).await.unwrap();
+    let journal = Journal::open_temporary().await.unwrap();
+    let service = Service::new(listen(ANY_PORT).await.unwrap(), &erp, journal).unwrap();
+    let url = format!("http://{}", service.address());
+    let serving = tokio::spawn(service.run(std::future::pending()));
+
+    assert_eq!(text(&url, "/healthz").await.0, StatusCode::OK);
+    let (status, reasons) = text(&url, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(reasons.contains(&issuer), "{reasons}");
+
+    let signer = tenantry_testkit::TestIssuer::offline(&issuer);
+    let token = demo::token(&signer, "tenant1").sign();
+    let whoami = client()
+        .get(format!("{url}/tenant1/whoami"))
+        .bearer_auth(token);
+    let answer = whoami.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(RETRY_AFTER));
+    serving.abort();
+}

@@ -1,0 +1,13 @@
+//! The whole program over real HTTP, on ports that the system chooses.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and not what they share"
+)]
+
+mod entries;
+mod health;
+mod program;
+mod running;
+mod shutdown;
+mod tour;

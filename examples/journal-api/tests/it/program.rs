@@ -1,0 +1,144 @@
+//! The program as a process: what it says, and its exit code.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tenantry_testkit::TestIssuer;
+
+use crate::running::ANY_PORT;
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_journal-api"));
+    program.env_remove("RUST_LOG").stdin(Stdio::null());
+    program
+}
+
+/// A policy that needs no network: the keys are in a file.
+fn policy_in(folder: &Path, more: &str) -> String {
+    let issuer = TestIssuer::offline("https://auth.erp.example");
+    let keys = folder.join("jwks.json");
+    std::fs::write(&keys, issuer.jwks().to_string()).unwrap();
+    let policy = folder.join("policy.toml");
+    let text = format!(
+        r#"listen = "127.0.0.1:0"
+
+[resource_server]
+audience = "https://api.erp.example/{{tenant}}"
+scope = "{{tenant}}.{{scope}}"
+
+[[issuer]]
+issuer = "https://auth.erp.example"
+jwks_file = '{}'
+
+[tenant]
+path = "/{{tenant}}/{{*rest}}"
+{more}"#,
+        keys.display()
+    );
+    std::fs::write(&policy, text).unwrap();
+    policy.to_str().unwrap().to_owned()
+}
+
+/// The one line of a start that was refused.
+fn refusal(output: &Output) -> String {
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(!error.contains('\u{1b}'), "colours in a pipe: {error}");
+    error
+}
+
+#[test]
+fn bad_configuration_is_one_line_and_exit_code_2() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let missing = folder.path().join("missing.toml");
+    let line = refusal(&program().arg("--policy").arg(&missing).output().unwrap());
+    assert!(line.contains("missing.toml"), "{line}");
+
+    let policy = policy_in(
+        folder.path(),
+        "header = \"x-tenant-id\"\nhaeder = \"x-tenant-id\"\n",
+    );
+    let line = refusal(&program().args(["--policy", &policy]).output().unwrap());
+    assert!(
+        line.contains("policy.toml") && line.contains("haeder"),
+        "{line}"
+    );
+    assert!(line.contains("14"), "the line's number is not in: {line}");
+
+    let policy = policy_in(folder.path(), "");
+    let database = folder.path().join("no/such/folder.db");
+    let refused = program()
+        .args(["--policy", &policy])
+        .arg("--database")
+        .arg(&database)
+        .output();
+    let line = refusal(&refused.unwrap());
+    assert!(line.contains("no/such/folder.db"), "{line}");
+
+    let refused = program()
+        .args(["--policy", &policy])
+        .env("RUST_LOG", "journal=loud")
+        .output();
+    assert!(refusal(&refused.unwrap()).contains("RUST_LOG"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_one_line_that_says_which_and_what_to_do() {
+    let taken = TcpListener::bind(ANY_PORT).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+
+    let line = refusal(&program().args(["--listen", &address]).output().unwrap());
+
+    assert!(
+        line.contains(&address) && line.contains("--listen"),
+        "{line}"
+    );
+}
+
+#[test]
+fn an_unknown_option_is_exit_code_2() {
+    assert_eq!(
+        program()
+            .arg("--tenant=tenant1")
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(2)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn with_a_policy_it_serves_where_the_file_says_until_it_is_told_to_stop() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let policy = policy_in(folder.path(), "");
+    for signal in ["-TERM", "-INT"] {
+        let mut process = program()
+            .args(["--policy", &policy])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(
+            line.starts_with("journal-api listens on http://127.0.0.1:"),
+            "{line}"
+        );
+
+        let id = process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(process.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
