@@ -86,7 +86,10 @@ impl IssuerKeys {
             means,
             held: ArcSwapOption::new(held),
             quiet_until: AtomicU64::new(quiet_until),
-            refresh: Mutex::new(State { refresh, failure: None }),
+            refresh: Mutex::new(State {
+                refresh,
+                failure: None,
+            }),
             landed: watch::Sender::new(Flight::NONE),
         })
     }
@@ -103,7 +106,9 @@ impl IssuerKeys {
         let now = self.now();
         self.look(now);
         let held = self.held.load();
-        held.as_ref().filter(|held| now < held.stale_at).map(|held| held.epoch)
+        held.as_ref()
+            .filter(|held| now < held.stale_at)
+            .map(|held| held.epoch)
     }
 
     /// Returns the one key that a token with this `kid` and `alg` is judged by.
@@ -178,9 +183,10 @@ impl IssuerKeys {
         match held.set.select(kid, algorithm) {
             Selection::Ambiguous => Found::Ambiguous,
             Selection::None => Found::Missing,
-            Selection::One(key) => {
-                Found::Key(FoundKey { key: Arc::clone(key), epoch: held.epoch })
-            }
+            Selection::One(key) => Found::Key(FoundKey {
+                key: Arc::clone(key),
+                epoch: held.epoch,
+            }),
         }
     }
 
@@ -194,14 +200,20 @@ impl IssuerKeys {
     /// Asks what to do, and does it.
     fn ask(self: &Arc<Self>, now: Duration, need: Need) -> Answer {
         let (Some((place, urls)), Ok(runtime)) = (&self.source, Handle::try_current()) else {
-            return Answer::Unavailable { retry_after: Duration::ZERO };
+            return Answer::Unavailable {
+                retry_after: Duration::ZERO,
+            };
         };
         let mut state = self.state();
         let Advice { answer, start } = state.refresh.ask(now, need);
         self.quiet(&state.refresh);
         drop(state);
         if let Some(flight) = start {
-            let landing = Landing { keys: Arc::clone(self), flight, landed: false };
+            let landing = Landing {
+                keys: Arc::clone(self),
+                flight,
+                landed: false,
+            };
             // INVARIANT (no network for strangers): the fetch belongs to nobody, so a caller that
             // disconnects neither stops it nor pays for it twice.
             runtime.spawn(fly(landing, place.clone(), *urls));
@@ -211,13 +223,21 @@ impl IssuerKeys {
 
     async fn has_landed(&self, flight: Flight) {
         // The sender is in `self`, so this does not fail.
-        let _ = self.landed.subscribe().wait_for(|landed| *landed >= flight).await;
+        let _ = self
+            .landed
+            .subscribe()
+            .wait_for(|landed| *landed >= flight)
+            .await;
     }
 
     fn land(&self, flight: Flight, loaded: Result<KeySet, LoadError>) {
         let now = self.now();
         let dice = (self.means.dice)();
-        let outcome = if loaded.is_ok() { Outcome::Loaded } else { Outcome::Failed };
+        let outcome = if loaded.is_ok() {
+            Outcome::Loaded
+        } else {
+            Outcome::Failed
+        };
         let mut state = self.state();
         // Others may have started, and finished, since this one was given up.
         if !state.refresh.land(now, flight, outcome, dice) {
@@ -247,11 +267,17 @@ impl IssuerKeys {
             Some(before) if before.set.lives_on_in(&set) => before.epoch,
             _ => Epoch::new(),
         };
-        self.held.store(Some(Arc::new(Held { set: Arc::new(set), epoch, since: now, stale_at })));
+        self.held.store(Some(Arc::new(Held {
+            set: Arc::new(set),
+            epoch,
+            since: now,
+            stale_at,
+        })));
     }
 
     fn quiet(&self, refresh: &Refresh) {
-        self.quiet_until.store(nanoseconds(refresh.quiet_until()), Ordering::Relaxed);
+        self.quiet_until
+            .store(nanoseconds(refresh.quiet_until()), Ordering::Relaxed);
     }
 
     /// Never held over an await.
@@ -290,13 +316,20 @@ impl IssuerKeys {
 
 impl fmt::Debug for IssuerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerKeys").field("issuer", &self.issuer).finish_non_exhaustive()
+        f.debug_struct("IssuerKeys")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
     }
 }
 
 impl Held {
     fn fixed(set: Arc<KeySet>) -> Self {
-        Self { set, epoch: Epoch::new(), since: Duration::ZERO, stale_at: Duration::MAX }
+        Self {
+            set,
+            epoch: Epoch::new(),
+            since: Duration::ZERO,
+            stale_at: Duration::MAX,
+        }
     }
 }
 
@@ -351,7 +384,8 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         if !self.landed {
-            self.keys.land(self.flight, Err(LoadErrorKind::Interrupted.into()));
+            self.keys
+                .land(self.flight, Err(LoadErrorKind::Interrupted.into()));
         }
     }
 }

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use tenantry_core::Algorithm;
 
@@ -58,7 +58,10 @@ impl KeySet {
         if document.0.len() > Self::MAX_KEYS {
             return Err(KeySetError::TOO_MANY);
         }
-        let read = document.0.into_iter().map(|key| jwk::read(key.get().as_bytes()));
+        let read = document
+            .0
+            .into_iter()
+            .map(|key| jwk::read(key.get().as_bytes()));
         Ok(Self::of(read, false))
     }
 
@@ -96,7 +99,10 @@ impl KeySet {
     #[must_use]
     pub fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Selection<'_> {
         let named = |key: &Arc<Key>| self.nameless || kid.is_none() || key.kid() == kid;
-        let mut fitting = self.keys.iter().filter(|key| named(key) && key.fits(algorithm));
+        let mut fitting = self
+            .keys
+            .iter()
+            .filter(|key| named(key) && key.fits(algorithm));
         match (fitting.next(), fitting.next()) {
             (None, _) => Selection::None,
             (Some(key), None) => Selection::One(key),
@@ -121,7 +127,8 @@ impl KeySet {
     // INVARIANT (cache the identity): the second half is for tokens without `kid`. They would be
     // ambiguous under the newer set, so what is cached about them must go.
     pub(crate) fn lives_on_in(&self, newer: &Self) -> bool {
-        let count = |set: &Self, algorithm| set.keys.iter().filter(|key| key.fits(algorithm)).count();
+        let count =
+            |set: &Self, algorithm| set.keys.iter().filter(|key| key.fits(algorithm)).count();
         let stays = |key: &Arc<Key>| newer.keys.iter().any(|other| other.is_same(key));
         self.nameless == newer.nameless
             && self.keys.iter().all(stays)
@@ -131,12 +138,18 @@ impl KeySet {
     }
 
     fn of(read: impl IntoIterator<Item = Result<Key, SkipReason>>, nameless: bool) -> Self {
-        let mut set = Self { nameless, ..Self::default() };
+        let mut set = Self {
+            nameless,
+            ..Self::default()
+        };
         let mut sound: Vec<(usize, Arc<Key>)> = Vec::new();
         for (index, key) in read.into_iter().enumerate() {
             match key {
                 Ok(key) if sound.iter().any(|(_, other)| other.is_same(&key)) => {
-                    set.skipped.push(SkippedKey { index, reason: SkipReason::Repeated });
+                    set.skipped.push(SkippedKey {
+                        index,
+                        reason: SkipReason::Repeated,
+                    });
                 }
                 Ok(key) => sound.push((index, Arc::new(key))),
                 Err(reason) => set.skipped.push(SkippedKey { index, reason }),
@@ -147,7 +160,10 @@ impl KeySet {
                 other != index && candidate.kid() == key.kid() && candidate.overlaps(key)
             };
             if key.kid().is_some() && sound.iter().any(rival) {
-                set.skipped.push(SkippedKey { index: *index, reason: SkipReason::AmbiguousKeyId });
+                set.skipped.push(SkippedKey {
+                    index: *index,
+                    reason: SkipReason::AmbiguousKeyId,
+                });
             } else {
                 set.keys.push(Arc::clone(key));
             }
@@ -286,7 +302,8 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         if seen.len() != named {
             return Err(de::Error::custom("a member is named twice"));
         }
-        keys.map(Document).ok_or_else(|| de::Error::missing_field("keys"))
+        keys.map(Document)
+            .ok_or_else(|| de::Error::missing_field("keys"))
     }
 }
 
@@ -334,7 +351,10 @@ mod tests {
     }
 
     fn skipped(set: &KeySet) -> Vec<(usize, SkipReason)> {
-        set.skipped().iter().map(|skipped| (skipped.index(), skipped.reason())).collect()
+        set.skipped()
+            .iter()
+            .map(|skipped| (skipped.index(), skipped.reason()))
+            .collect()
     }
 
     fn named(mut jwk: Value, kid: &str) -> Value {
@@ -397,7 +417,11 @@ mod tests {
             r#"{"x": 1, "x": 1, "keys": []}"#,
             "<!doctype html><title>Not found</title>",
         ] {
-            assert_eq!(refused(document), Some(KeySetError::MALFORMED), "{document}");
+            assert_eq!(
+                refused(document),
+                Some(KeySetError::MALFORMED),
+                "{document}"
+            );
         }
         assert_eq!(refused(r#"{"keys": [], "x": {"y": 1}}"#), None);
     }
@@ -412,7 +436,10 @@ mod tests {
         assert_eq!(of(101).unwrap_err(), KeySetError::TOO_MANY);
         // Keys that would be skipped count too.
         let many = format!(r#"{{"keys": [{}1]}}"#, "1,".repeat(100));
-        assert_eq!(KeySet::parse(many.as_bytes()).unwrap_err(), KeySetError::TOO_MANY);
+        assert_eq!(
+            KeySet::parse(many.as_bytes()).unwrap_err(),
+            KeySetError::TOO_MANY
+        );
 
         let padded = |len| {
             let document = r#"{"keys": []}"#;
@@ -428,25 +455,52 @@ mod tests {
         let set = parse(&set([ed25519("a"), ed25519("b"), named(rsa(), "c")]));
         let key = found(&set, Some("b"), Algorithm::EdDsa).unwrap();
         assert_eq!(key.kid(), Some("b"));
-        assert!(matches!(set.select(Some("c"), Algorithm::EdDsa), Selection::None));
-        assert!(matches!(set.select(Some("d"), Algorithm::EdDsa), Selection::None));
-        assert!(matches!(set.select(Some("B"), Algorithm::EdDsa), Selection::None));
-        assert!(matches!(set.select(Some(""), Algorithm::EdDsa), Selection::None));
+        assert!(matches!(
+            set.select(Some("c"), Algorithm::EdDsa),
+            Selection::None
+        ));
+        assert!(matches!(
+            set.select(Some("d"), Algorithm::EdDsa),
+            Selection::None
+        ));
+        assert!(matches!(
+            set.select(Some("B"), Algorithm::EdDsa),
+            Selection::None
+        ));
+        assert!(matches!(
+            set.select(Some(""), Algorithm::EdDsa),
+            Selection::None
+        ));
     }
 
     #[test]
     fn without_kid_a_key_is_selected_only_if_it_is_the_only_one_that_fits() {
         let two = parse(&set([ed25519("a"), ed25519("b"), named(rsa(), "c")]));
-        assert!(matches!(two.select(None, Algorithm::EdDsa), Selection::Ambiguous));
-        assert!(matches!(two.select(None, Algorithm::Es256), Selection::None));
-        assert_eq!(found(&two, None, Algorithm::Rs256).unwrap().kid(), Some("c"));
+        assert!(matches!(
+            two.select(None, Algorithm::EdDsa),
+            Selection::Ambiguous
+        ));
+        assert!(matches!(
+            two.select(None, Algorithm::Es256),
+            Selection::None
+        ));
+        assert_eq!(
+            found(&two, None, Algorithm::Rs256).unwrap().kid(),
+            Some("c")
+        );
     }
 
     #[test]
     fn a_key_without_kid_does_not_answer_to_one() {
         let set = parse(&set([rsa()]));
-        assert!(matches!(set.select(Some("a"), Algorithm::Rs256), Selection::None));
-        assert!(matches!(set.select(None, Algorithm::Rs256), Selection::One(_)));
+        assert!(matches!(
+            set.select(Some("a"), Algorithm::Rs256),
+            Selection::None
+        ));
+        assert!(matches!(
+            set.select(None, Algorithm::Rs256),
+            Selection::One(_)
+        ));
     }
 
     #[test]
@@ -456,11 +510,17 @@ mod tests {
             named(ed25519("y"), "a"),
             ed25519("b"),
         ]));
-        assert!(matches!(rivals.select(Some("a"), Algorithm::EdDsa), Selection::None));
+        assert!(matches!(
+            rivals.select(Some("a"), Algorithm::EdDsa),
+            Selection::None
+        ));
         assert!(found(&rivals, Some("b"), Algorithm::EdDsa).is_some());
         assert_eq!(
             skipped(&rivals),
-            [(0, SkipReason::AmbiguousKeyId), (1, SkipReason::AmbiguousKeyId)]
+            [
+                (0, SkipReason::AmbiguousKeyId),
+                (1, SkipReason::AmbiguousKeyId)
+            ]
         );
 
         let apart = parse(&set([
@@ -475,13 +535,19 @@ mod tests {
         assert!(found(&apart, Some("a"), Algorithm::Rs384).is_none());
 
         let open = parse(&set([alg(named(rsa(), "a"), "RS256"), named(rsa(), "a")]));
-        assert!(open.keys().is_empty(), "one of them fits every RSA algorithm");
+        assert!(
+            open.keys().is_empty(),
+            "one of them fits every RSA algorithm"
+        );
     }
 
     #[test]
     fn the_same_key_twice_is_one_key() {
         let set = parse(&set([ed25519("a"), ed25519("a"), rsa(), rsa()]));
-        assert_eq!(skipped(&set), [(1, SkipReason::Repeated), (3, SkipReason::Repeated)]);
+        assert_eq!(
+            skipped(&set),
+            [(1, SkipReason::Repeated), (3, SkipReason::Repeated)]
+        );
         assert!(found(&set, Some("a"), Algorithm::EdDsa).is_some());
         assert!(found(&set, None, Algorithm::Rs256).is_some());
     }

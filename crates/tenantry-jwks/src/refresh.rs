@@ -134,19 +134,30 @@ impl Refresh {
         let content = self.in_use(now) && need == Need::Known;
         let answer = |otherwise| if content { Answer::Use } else { otherwise };
         if let Some(flight) = self.flight(now) {
-            return Advice { answer: answer(Answer::Wait(flight)), start: None };
+            return Advice {
+                answer: answer(Answer::Wait(flight)),
+                start: None,
+            };
         }
         let too_soon = self.retry_at.saturating_sub(now);
         if too_soon.is_zero() && (self.is_due(now) || self.may_look_for_unknown(now, need)) {
             let flight = self.start(now);
-            return Advice { answer: answer(Answer::Wait(flight)), start: Some(flight) };
+            return Advice {
+                answer: answer(Answer::Wait(flight)),
+                start: Some(flight),
+            };
         }
         let refused = if self.is_due(now) {
-            Answer::Unavailable { retry_after: too_soon }
+            Answer::Unavailable {
+                retry_after: too_soon,
+            }
         } else {
             Answer::Unknown
         };
-        Advice { answer: answer(refused), start: None }
+        Advice {
+            answer: answer(refused),
+            start: None,
+        }
     }
 
     /// What a request gets that waited for a fetch and still needs `need`. Starts nothing, so no
@@ -155,7 +166,9 @@ impl Refresh {
         match need {
             Need::Known if self.in_use(now) => Answer::Use,
             Need::Missing if self.in_use(now) && self.failures == 0 => Answer::Unknown,
-            _ => Answer::Unavailable { retry_after: self.retry_at.saturating_sub(now) },
+            _ => Answer::Unavailable {
+                retry_after: self.retry_at.saturating_sub(now),
+            },
         }
     }
 
@@ -206,14 +219,23 @@ impl Refresh {
     /// The fetch in flight. One that was given up is not: its number is not current any more once
     /// the next has started, so its answer is dropped.
     fn flight(&self, now: Duration) -> Option<Flight> {
-        self.flying.filter(|flying| now < flying.lost_at).map(|flying| flying.flight)
+        self.flying
+            .filter(|flying| now < flying.lost_at)
+            .map(|flying| flying.flight)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_flying(&self, now: Duration) -> bool {
+        self.flight(now).is_some()
     }
 
     fn start(&mut self, now: Duration) -> Flight {
         self.numbered = self.numbered.saturating_add(1);
         let flight = Flight(self.numbered);
-        self.flying =
-            Some(Flying { flight, lost_at: now.saturating_add(self.rules.flight_limit) });
+        self.flying = Some(Flying {
+            flight,
+            lost_at: now.saturating_add(self.rules.flight_limit),
+        });
         flight
     }
 
@@ -232,14 +254,445 @@ impl Refresh {
         let earliest = soft.saturating_mul(72) / 100;
         let spread = soft.saturating_mul(16) / 100;
         Loaded {
-            refresh_at: now.saturating_add(earliest).saturating_add(dice.part_of(spread)),
-            stale_at: now.saturating_add(soft).saturating_add(self.rules.max_stale),
+            refresh_at: now
+                .saturating_add(earliest)
+                .saturating_add(dice.part_of(spread)),
+            stale_at: now
+                .saturating_add(soft)
+                .saturating_add(self.rules.max_stale),
         }
     }
 
     /// The longest pause after this many failures.
     fn back_off(&self) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(31);
-        self.rules.back_off_first.saturating_mul(1 << doublings).min(self.rules.back_off_last)
+        self.rules
+            .back_off_first
+            .saturating_mul(1 << doublings)
+            .min(self.rules.back_off_last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIDDLE: Dice = Dice(u64::MAX / 2 + 1);
+    const LOWEST: Dice = Dice(0);
+    const HIGHEST: Dice = Dice(u64::MAX);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            soft_lifetime: seconds(600),
+            max_stale: seconds(3600),
+            back_off_first: seconds(1),
+            back_off_last: seconds(60),
+            unknown_burst: 2,
+            unknown_refill: seconds(30),
+            flight_limit: seconds(10),
+        }
+    }
+
+    fn started(flight: Flight, answer: Answer) -> Advice {
+        Advice {
+            answer,
+            start: Some(flight),
+        }
+    }
+
+    fn only(answer: Answer) -> Advice {
+        Advice {
+            answer,
+            start: None,
+        }
+    }
+
+    fn unavailable(after: u64) -> Answer {
+        Answer::Unavailable {
+            retry_after: seconds(after),
+        }
+    }
+
+    /// Loaded at `at`, by flight 1, so that a refresh is due 480 s later.
+    fn loaded(at: u64) -> Refresh {
+        let mut refresh = Refresh::new(rules());
+        refresh.ask(seconds(at), Need::Known);
+        assert!(refresh.land(seconds(at), Flight(1), Outcome::Loaded, MIDDLE));
+        refresh
+    }
+
+    fn fail(refresh: &mut Refresh, at: u64, flight: u64, dice: Dice) {
+        assert!(refresh.land(seconds(at), Flight(flight), Outcome::Failed, dice));
+    }
+
+    #[test]
+    fn without_a_set_the_first_starts_a_fetch_and_all_wait_for_it() {
+        for need in [Need::Known, Need::Missing] {
+            let mut refresh = Refresh::new(rules());
+            let wait = Answer::Wait(Flight(1));
+            assert_eq!(refresh.ask(seconds(5), need), started(Flight(1), wait));
+            for need in [Need::Known, Need::Missing] {
+                assert_eq!(refresh.ask(seconds(6), need), only(wait));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fresh_set_is_used_and_nothing_is_fetched() {
+        let mut refresh = loaded(100);
+        for now in [100, 300, 579] {
+            assert_eq!(
+                refresh.ask(seconds(now), Need::Known),
+                only(Answer::Use),
+                "at {now}"
+            );
+        }
+        assert_eq!(refresh.quiet_until(), seconds(580));
+    }
+
+    #[test]
+    fn a_due_refresh_runs_beside_the_set_in_use() {
+        let mut refresh = loaded(100);
+        assert_eq!(
+            refresh.ask(seconds(580), Need::Known),
+            started(Flight(2), Answer::Use)
+        );
+        assert_eq!(refresh.ask(seconds(581), Need::Known), only(Answer::Use));
+        assert_eq!(
+            refresh.quiet_until(),
+            seconds(590),
+            "until the fetch is given up"
+        );
+        let wait = only(Answer::Wait(Flight(2)));
+        assert_eq!(refresh.ask(seconds(581), Need::Missing), wait, "joins it");
+        assert!(refresh.land(seconds(582), Flight(2), Outcome::Loaded, MIDDLE));
+        assert_eq!(refresh.quiet_until(), seconds(582 + 480));
+    }
+
+    #[test]
+    fn a_refresh_is_due_between_72_and_88_percent_of_the_lifetime() {
+        for (dice, due) in [(LOWEST, 432), (MIDDLE, 480), (HIGHEST, 528)] {
+            let mut refresh = Refresh::new(rules());
+            refresh.ask(seconds(0), Need::Known);
+            refresh.land(seconds(0), Flight(1), Outcome::Loaded, dice);
+            assert_eq!(
+                refresh.ask(seconds(due - 1), Need::Known),
+                only(Answer::Use)
+            );
+            let advice = refresh.ask(seconds(due), Need::Known);
+            assert_eq!(advice, started(Flight(2), Answer::Use), "at {due}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_worth_two_fetches_then_one_per_30_seconds() {
+        let mut refresh = loaded(100);
+        let mut flight = 1;
+        for (now, fetched) in [
+            (110, true),
+            (110, true),
+            (110, false),
+            (139, false),
+            (140, true),
+            (140, false),
+        ] {
+            let advice = refresh.ask(seconds(now), Need::Missing);
+            if fetched {
+                flight += 1;
+                let wait = Answer::Wait(Flight(flight));
+                assert_eq!(advice, started(Flight(flight), wait), "at {now}");
+                refresh.land(seconds(now), Flight(flight), Outcome::Loaded, MIDDLE);
+                assert_eq!(
+                    refresh.after_wait(seconds(now), Need::Missing),
+                    Answer::Unknown
+                );
+            } else {
+                assert_eq!(
+                    advice,
+                    only(Answer::Unknown),
+                    "at {now}: at once, without waiting"
+                );
+            }
+            assert_eq!(refresh.ask(seconds(now), Need::Known), only(Answer::Use));
+        }
+    }
+
+    #[test]
+    fn a_failed_fetch_for_an_unknown_key_is_charged_too() {
+        let mut refresh = loaded(100);
+        assert_eq!(
+            refresh.ask(seconds(110), Need::Missing).start,
+            Some(Flight(2))
+        );
+        fail(&mut refresh, 110, 2, LOWEST);
+        assert_eq!(
+            refresh.ask(seconds(110), Need::Known).start,
+            Some(Flight(3)),
+            "made up for"
+        );
+        refresh.land(seconds(110), Flight(3), Outcome::Loaded, MIDDLE);
+
+        assert_eq!(
+            refresh.ask(seconds(110), Need::Missing).start,
+            Some(Flight(4))
+        );
+        refresh.land(seconds(110), Flight(4), Outcome::Loaded, MIDDLE);
+        assert_eq!(
+            refresh.ask(seconds(110), Need::Missing),
+            only(Answer::Unknown)
+        );
+    }
+
+    #[test]
+    fn a_fetch_that_is_due_anyway_is_not_charged() {
+        let mut refresh = loaded(100);
+        for flight in 2..10 {
+            let now = 100 + 480 * (flight - 1);
+            assert_eq!(
+                refresh.ask(seconds(now), Need::Missing).start,
+                Some(Flight(flight))
+            );
+            refresh.land(seconds(now), Flight(flight), Outcome::Loaded, MIDDLE);
+        }
+        let now = seconds(100 + 480 * 8);
+        let fetched = [0; 3].map(|_| {
+            let start = refresh.ask(now, Need::Missing).start;
+            start.is_some_and(|flight| refresh.land(now, flight, Outcome::Loaded, MIDDLE))
+        });
+        assert_eq!(fetched, [true, true, false]);
+    }
+
+    #[test]
+    fn after_a_failure_nothing_starts_before_the_back_off_is_over() {
+        let mut refresh = Refresh::new(rules());
+        refresh.ask(seconds(100), Need::Known);
+        fail(&mut refresh, 100, 1, HIGHEST);
+        let mut now = seconds(100);
+        for (flight, pause) in [
+            (2, 1),
+            (3, 2),
+            (4, 4),
+            (5, 8),
+            (6, 16),
+            (7, 32),
+            (8, 60),
+            (9, 60),
+        ] {
+            // `HIGHEST` is a nanosecond less than all of it.
+            let retry_at = now + seconds(pause) - Duration::from_nanos(1);
+            let early = retry_at - Duration::from_millis(1);
+            for need in [Need::Known, Need::Missing] {
+                let retry_after = Duration::from_millis(1);
+                assert_eq!(
+                    refresh.ask(early, need),
+                    only(Answer::Unavailable { retry_after })
+                );
+            }
+            assert_eq!(
+                refresh.ask(retry_at, Need::Known).start,
+                Some(Flight(flight))
+            );
+            assert!(refresh.land(retry_at, Flight(flight), Outcome::Failed, HIGHEST));
+            now = retry_at;
+        }
+    }
+
+    #[test]
+    fn the_back_off_is_drawn_from_nothing_to_the_longest_pause() {
+        for (dice, pause) in [
+            (LOWEST, Duration::ZERO),
+            (MIDDLE, Duration::from_millis(500)),
+        ] {
+            let mut refresh = Refresh::new(rules());
+            refresh.ask(seconds(100), Need::Known);
+            fail(&mut refresh, 100, 1, dice);
+            assert_eq!(refresh.quiet_until(), seconds(100) + pause);
+        }
+    }
+
+    #[test]
+    fn a_success_ends_the_back_off() {
+        let mut refresh = loaded(100);
+        for flight in 2..8 {
+            let now = 1000 * flight;
+            assert!(refresh.ask(seconds(now), Need::Known).start.is_some());
+            fail(&mut refresh, now, flight, HIGHEST);
+        }
+        refresh.ask(seconds(9000), Need::Known);
+        refresh.land(seconds(9000), Flight(8), Outcome::Loaded, MIDDLE);
+        refresh.ask(seconds(9480), Need::Known);
+        fail(&mut refresh, 9480, 9, MIDDLE);
+        assert_eq!(
+            refresh.quiet_until(),
+            Duration::from_millis(9_480_500),
+            "the first pause again"
+        );
+    }
+
+    #[test]
+    fn while_fetching_fails_known_keys_serve_on_and_unknown_ones_are_unavailable() {
+        let mut refresh = loaded(100);
+        assert_eq!(
+            refresh.ask(seconds(580), Need::Known).start,
+            Some(Flight(2))
+        );
+        fail(&mut refresh, 580, 2, MIDDLE);
+        let retry_after = Duration::from_millis(500);
+        assert_eq!(refresh.ask(seconds(580), Need::Known), only(Answer::Use));
+        let advice = refresh.ask(seconds(580), Need::Missing);
+        assert_eq!(advice, only(Answer::Unavailable { retry_after }));
+        let waited = refresh.after_wait(seconds(580), Need::Missing);
+        assert_eq!(waited, Answer::Unavailable { retry_after });
+        assert_eq!(refresh.after_wait(seconds(580), Need::Known), Answer::Use);
+        // Heals when asked again, even by a request for a known key.
+        assert_eq!(
+            refresh.ask(seconds(581), Need::Known),
+            started(Flight(3), Answer::Use)
+        );
+        refresh.land(seconds(582), Flight(3), Outcome::Loaded, MIDDLE);
+        assert_eq!(
+            refresh.after_wait(seconds(582), Need::Missing),
+            Answer::Unknown
+        );
+    }
+
+    #[test]
+    fn a_set_is_used_for_an_hour_past_its_lifetime_and_then_no_more() {
+        let mut refresh = loaded(100);
+        let (last, over) = (seconds(100 + 600 + 3600 - 1), seconds(100 + 600 + 3600));
+        assert_eq!(refresh.stale_at(), Some(over));
+        refresh.ask(last, Need::Known);
+        assert!(refresh.land(last, Flight(2), Outcome::Failed, HIGHEST));
+        assert_eq!(refresh.ask(last, Need::Known), only(Answer::Use));
+        assert_eq!(refresh.after_wait(over, Need::Known), unavailable(0));
+        assert_eq!(
+            refresh.ask(over, Need::Known).answer,
+            Answer::Wait(Flight(3))
+        );
+        assert!(refresh.land(over, Flight(3), Outcome::Failed, MIDDLE));
+        assert_eq!(refresh.ask(over, Need::Known), only(unavailable(1)));
+        let recovered = over + seconds(1);
+        assert_eq!(refresh.ask(recovered, Need::Missing).start, Some(Flight(4)));
+        refresh.land(recovered, Flight(4), Outcome::Loaded, MIDDLE);
+        assert_eq!(refresh.ask(recovered, Need::Known), only(Answer::Use));
+    }
+
+    #[test]
+    fn a_fetch_that_does_not_report_back_is_given_up_and_its_answer_dropped() {
+        let mut refresh = Refresh::new(rules());
+        refresh.ask(seconds(100), Need::Known);
+        assert_eq!(
+            refresh.ask(seconds(109), Need::Known),
+            only(Answer::Wait(Flight(1)))
+        );
+        assert_eq!(
+            refresh.ask(seconds(110), Need::Known).start,
+            Some(Flight(2))
+        );
+        for outcome in [Outcome::Loaded, Outcome::Failed] {
+            assert!(!refresh.land(seconds(111), Flight(1), outcome, MIDDLE));
+        }
+        assert_eq!(refresh.stale_at(), None);
+        assert_eq!(
+            refresh.ask(seconds(111), Need::Known),
+            only(Answer::Wait(Flight(2)))
+        );
+        assert!(refresh.land(seconds(112), Flight(2), Outcome::Loaded, MIDDLE));
+        assert!(
+            !refresh.land(seconds(113), Flight(2), Outcome::Failed, MIDDLE),
+            "only once"
+        );
+        assert_eq!(refresh.ask(seconds(113), Need::Known), only(Answer::Use));
+    }
+
+    #[test]
+    fn a_fetch_that_is_late_but_was_not_replaced_counts() {
+        let mut refresh = Refresh::new(rules());
+        refresh.ask(seconds(100), Need::Known);
+        assert!(refresh.land(seconds(500), Flight(1), Outcome::Loaded, MIDDLE));
+        assert_eq!(refresh.ask(seconds(500), Need::Known), only(Answer::Use));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Ask(Need),
+        Land(bool, u64),
+        Pass(u64),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Ask(Need::Known)),
+            Just(Event::Ask(Need::Missing)),
+            (any::<bool>(), any::<u64>()).prop_map(|(works, dice)| Event::Land(works, dice)),
+            (0_u64..700).prop_map(Event::Pass),
+        ]
+    }
+
+    proptest! {
+        // What must hold whatever happens, in words too simple to be wrong.
+        #[test]
+        fn known_keys_never_wait_one_fetch_flies_and_an_old_set_is_not_used(
+            events in proptest::collection::vec(event(), 1..200),
+        ) {
+            let mut refresh = Refresh::new(rules());
+            let mut now = seconds(1000);
+            let mut loaded_at: Option<Duration> = None;
+            let mut flying: Option<(Flight, Duration)> = None;
+            let mut last_failed = false;
+            for event in events {
+                match event {
+                    Event::Pass(time) => now += seconds(time),
+                    Event::Land(works, dice) => {
+                        let Some((flight, _)) = flying.take() else { continue };
+                        let outcome = if works { Outcome::Loaded } else { Outcome::Failed };
+                        prop_assert!(refresh.land(now, flight, outcome, Dice(dice)));
+                        last_failed = !works;
+                        if works {
+                            loaded_at = Some(now);
+                        }
+                    }
+                    Event::Ask(need) => {
+                        let Advice { answer, start } = refresh.ask(now, need);
+                        let usable = loaded_at.is_some_and(|at| now < at + seconds(4200));
+                        prop_assert_eq!(answer == Answer::Use, usable && need == Need::Known);
+                        if answer == Answer::Unknown {
+                            prop_assert!(usable && !last_failed);
+                        }
+                        if let Some(flight) = start {
+                            let alone = flying.is_none_or(|(_, since)| now >= since + seconds(10));
+                            prop_assert!(alone, "two fetches at once");
+                            flying = Some((flight, now));
+                        }
+                        if let Answer::Wait(flight) = answer {
+                            prop_assert_eq!(Some(flight), flying.map(|(flight, _)| flight));
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_flood_of_unknown_keys_becomes_a_flood_of_fetches(
+            steps in proptest::collection::vec(0_u64..5, 1..500),
+        ) {
+            let mut refresh = loaded(0);
+            let (mut now, mut fetches) = (0, 0);
+            for step in steps {
+                now += step;
+                if let Some(flight) = refresh.ask(seconds(now), Need::Missing).start {
+                    fetches += 1;
+                    refresh.land(seconds(now), flight, Outcome::Loaded, MIDDLE);
+                }
+                // The budget, and one refresh per lifetime.
+                prop_assert!(fetches <= 2 + now / 30 + now / 432);
+            }
+        }
     }
 }

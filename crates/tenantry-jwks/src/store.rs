@@ -50,8 +50,17 @@ impl KeyStore {
             // each request.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let means = Arc::new(Means { settings, transport, clock, dice });
-        Self { pinned: HashMap::new(), found, means }
+        let means = Arc::new(Means {
+            settings,
+            transport,
+            clock,
+            dice,
+        });
+        Self {
+            pinned: HashMap::new(),
+            found,
+            means,
+        }
     }
 
     /// Adds an issuer that is never dropped. One that is there already is replaced.
@@ -69,7 +78,10 @@ impl KeyStore {
     /// and not dropped since.
     #[must_use]
     pub fn get(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
-        self.pinned.get(issuer).cloned().or_else(|| self.found.get(issuer))
+        self.pinned
+            .get(issuer)
+            .cloned()
+            .or_else(|| self.found.get(issuer))
     }
 
     /// Returns the keys of `issuer`, taking it in if it is not there. Nothing is fetched yet.
@@ -87,6 +99,13 @@ impl KeyStore {
     }
 }
 
+#[cfg(test)]
+impl KeyStore {
+    pub(crate) fn forget(&self, issuer: &Issuer) {
+        self.found.invalidate(issuer);
+    }
+}
+
 impl fmt::Debug for KeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyStore")
@@ -101,4 +120,68 @@ fn roll() -> Dice {
     // Without randomness instances do not drift apart; nothing else depends on it.
     let filled = aws_lc_rs::rand::fill(&mut bytes);
     Dice(filled.map_or(u64::MAX / 2, |()| u64::from_ne_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, ISSUER, URL};
+
+    #[test]
+    fn issuers_are_compared_byte_for_byte() {
+        let bench = Bench::new();
+        assert!(bench.store.get(ISSUER).is_some());
+        for other in [
+            "https://auth.example/tenant1/",
+            "https://AUTH.example/tenant1",
+            "tenant1",
+            "",
+        ] {
+            assert!(bench.store.get(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_taken_in_once_and_a_pinned_one_not_at_all() {
+        let bench = Bench::new();
+        let issuer = Issuer::new("https://auth.example/tenant2");
+        assert!(bench.store.get(issuer.as_str()).is_none());
+        let keys = bench.store.get_or_insert(&issuer, || KeySource::uri(URL));
+        let again = bench.store.get_or_insert(&issuer, || panic!("it is there"));
+        assert!(Arc::ptr_eq(&keys, &again));
+        assert!(Arc::ptr_eq(
+            &keys,
+            &bench.store.get(issuer.as_str()).unwrap()
+        ));
+
+        let pinned = bench
+            .store
+            .get_or_insert(&Issuer::new(ISSUER), || panic!("it is pinned"));
+        assert!(Arc::ptr_eq(&pinned, &bench.keys()));
+        assert_eq!(bench.store.pinned().count(), 1);
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_what_is_pinned_does_not_count() {
+        let settings = KeySettings::default().with_capacity(3);
+        let bench = Bench::with(settings, KeySource::uri(URL));
+        for number in 0..10 {
+            let issuer = Issuer::new(format!("https://auth.example/{number}"));
+            bench.store.get_or_insert(&issuer, || KeySource::uri(URL));
+            bench.store.found.run_pending_tasks();
+        }
+        assert_eq!(bench.store.found.entry_count(), 3);
+        assert!(
+            bench.store.get("https://auth.example/9").is_some(),
+            "the newest is there"
+        );
+        assert!(bench.store.get("https://auth.example/0").is_none());
+        assert!(bench.store.get(ISSUER).is_some());
+    }
+
+    #[test]
+    fn chance_is_not_a_constant() {
+        let rolls: Vec<_> = (0..8).map(|_| roll().0).collect();
+        assert!(rolls.iter().any(|roll| *roll != rolls[0]));
+    }
 }

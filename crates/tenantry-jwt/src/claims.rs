@@ -28,12 +28,15 @@ pub(crate) struct Judged {
 
 impl<'a> Claims<'a> {
     pub(crate) fn parse(payload: &'a [u8]) -> Result<Self, VerifyErrorKind> {
-        Object::parse(payload).map(Self).map_err(|_| VerifyErrorKind::Malformed)
+        Object::parse(payload)
+            .map(Self)
+            .map_err(|_| VerifyErrorKind::Malformed)
     }
 
     /// `iss`. Before the signature is checked it serves for nothing but to find the policy.
     pub(crate) fn issuer(&self) -> Result<&str, VerifyError> {
-        self.string("iss")?.ok_or_else(|| VerifyError::missing("iss"))
+        self.string("iss")?
+            .ok_or_else(|| VerifyError::missing("iss"))
     }
 
     /// Judges the claims of a token whose signature was checked with a key of its issuer.
@@ -101,8 +104,15 @@ impl<'a> Claims<'a> {
     /// [RFC 9449 §4.2]: https://www.rfc-editor.org/rfc/rfc9449#section-4.2
     /// [RFC 9701 §5]: https://www.rfc-editor.org/rfc/rfc9701#section-5
     fn require_access_token(&self, profile: TokenProfile) -> Result<(), VerifyErrorKind> {
-        const OTHERS: [&str; 7] =
-            ["at_hash", "c_hash", "events", "htm", "nonce", "s_hash", "token_introspection"];
+        const OTHERS: [&str; 7] = [
+            "at_hash",
+            "c_hash",
+            "events",
+            "htm",
+            "nonce",
+            "s_hash",
+            "token_introspection",
+        ];
         const OTHER_TYPES: [&str; 4] = ["ID", "Logout", "Offline", "Refresh"];
         if profile == TokenProfile::Rfc9068 {
             return Ok(());
@@ -115,7 +125,11 @@ impl<'a> Claims<'a> {
             Some(Value::String(token_use)) => token_use != "access",
             Some(_) => true,
         };
-        if marked || typ || token_use { Err(VerifyErrorKind::Type) } else { Ok(()) }
+        if marked || typ || token_use {
+            Err(VerifyErrorKind::Type)
+        } else {
+            Ok(())
+        }
     }
 
     /// `aud`: a string or an array of strings, of which one is ours ([RFC 7519 §4.1.3]).
@@ -142,8 +156,12 @@ impl<'a> Claims<'a> {
     ///
     /// [RFC 7519 §4.1.4 to §4.1.6]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4
     fn lifetime(&self, skew: Duration) -> Result<(Duration, Range<Duration>), VerifyError> {
-        let expires_at = self.date("exp")?.ok_or_else(|| VerifyError::missing("exp"))?;
-        let end = expires_at.checked_add(skew).ok_or_else(|| VerifyError::malformed("exp"))?;
+        let expires_at = self
+            .date("exp")?
+            .ok_or_else(|| VerifyError::missing("exp"))?;
+        let end = expires_at
+            .checked_add(skew)
+            .ok_or_else(|| VerifyError::malformed("exp"))?;
         let not_before = self.date("nbf")?.max(self.date("iat")?).unwrap_or_default();
         Ok((expires_at, not_before.saturating_sub(skew)..end))
     }
@@ -167,7 +185,11 @@ impl<'a> Claims<'a> {
     /// INVARIANT (configured means required): each is there and, if it is a string, says something.
     fn require_present(&self, issuer: &IssuerPolicy) -> Result<(), VerifyError> {
         for name in issuer.required_claims() {
-            let name = if &**name == "client_id" { issuer.client_id_claim() } else { name };
+            let name = if &**name == "client_id" {
+                issuer.client_id_claim()
+            } else {
+                name
+            };
             match self.0.get(name) {
                 None => return Err(VerifyError::missing(name)),
                 Some(Value::Null) => return Err(VerifyError::malformed(name)),
@@ -185,7 +207,10 @@ impl<'a> Claims<'a> {
         let mut present = Vec::new();
         for name in issuer.tenant_claims() {
             if let Some(value) = self.string(name)? {
-                present.push(TenantClaim { name: name.clone(), value: value.into() });
+                present.push(TenantClaim {
+                    name: name.clone(),
+                    value: value.into(),
+                });
             }
         }
         match issuer.tenant_claims() {
@@ -239,7 +264,11 @@ mod tests {
         IssuerSettings::new("https://as.example")
     }
 
-    fn judge_at(now: Duration, issuer: IssuerSettings, payload: &str) -> Result<Judged, VerifyError> {
+    fn judge_at(
+        now: Duration,
+        issuer: IssuerSettings,
+        payload: &str,
+    ) -> Result<Judged, VerifyError> {
         let policy = policy(issuer);
         let claims = Claims::parse(payload.as_bytes())?;
         claims.judge(&policy, &policy.issuers()[0], now)
@@ -249,8 +278,12 @@ mod tests {
         judge_at(NOW, issuer, payload)
     }
 
-    fn outcome(result: Result<Judged, VerifyError>) -> Result<(), (VerifyErrorKind, Option<String>)> {
-        result.map(drop).map_err(|error| (error.kind(), error.claim().map(Into::into)))
+    fn outcome(
+        result: Result<Judged, VerifyError>,
+    ) -> Result<(), (VerifyErrorKind, Option<String>)> {
+        result
+            .map(drop)
+            .map_err(|error| (error.kind(), error.claim().map(Into::into)))
     }
 
     fn malformed(claim: &str) -> Result<(), (VerifyErrorKind, Option<String>)> {
@@ -263,26 +296,47 @@ mod tests {
 
     #[test]
     fn a_good_token_gives_its_facts() {
-        let payload = with(&[("aud", r#"["https://other.example","https://api.example"]"#), ("scope", r#""a b""#)]);
+        let payload = with(&[
+            ("aud", r#"["https://other.example","https://api.example"]"#),
+            ("scope", r#""a b""#),
+        ]);
         let Judged { facts, valid } = judge(strict(), &payload).unwrap();
 
         assert_eq!(facts.issuer.as_str(), "https://as.example");
         assert_eq!(facts.subject.unwrap().as_str(), "client-1");
         assert_eq!(facts.client_id.unwrap().as_str(), "client-1");
-        assert_eq!(facts.audience, ["https://other.example".into(), "https://api.example".into()]);
+        assert_eq!(
+            facts.audience,
+            ["https://other.example".into(), "https://api.example".into()]
+        );
         assert_eq!(facts.tenant_claims.len(), 1);
         assert_eq!(&*facts.tenant_claims[0].name, "tenant_id");
         assert_eq!(&*facts.tenant_claims[0].value, "tenant1");
         assert_eq!(facts.scope.tokens().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(facts.expires_at, Duration::from_secs(1_790_000_300));
         assert_eq!(facts.jwt_id.as_deref(), Some("j-1"));
-        assert_eq!(valid, Duration::from_secs(1_789_999_960)..Duration::from_secs(1_790_000_330));
+        assert_eq!(
+            valid,
+            Duration::from_secs(1_789_999_960)..Duration::from_secs(1_790_000_330)
+        );
     }
 
     #[test]
     fn claims_are_an_object_that_every_reader_reads_alike() {
-        for payload in ["", "[]", "null", "1", "{}x", r#"{"iss":"a","iss":"b"}"#, r#"{"a":"\ud800"}"#] {
-            assert_eq!(Claims::parse(payload.as_bytes()).err(), Some(VerifyErrorKind::Malformed), "{payload}");
+        for payload in [
+            "",
+            "[]",
+            "null",
+            "1",
+            "{}x",
+            r#"{"iss":"a","iss":"b"}"#,
+            r#"{"a":"\ud800"}"#,
+        ] {
+            assert_eq!(
+                Claims::parse(payload.as_bytes()).err(),
+                Some(VerifyErrorKind::Malformed),
+                "{payload}"
+            );
         }
     }
 
@@ -299,7 +353,11 @@ mod tests {
             let payload = with(&[("iss", iss)]);
             let claims = Claims::parse(payload.as_bytes()).unwrap();
             let error = claims.issuer().unwrap_err();
-            assert_eq!(Err((error.kind(), error.claim().map(Into::into))), expected, "{iss}");
+            assert_eq!(
+                Err((error.kind(), error.claim().map(Into::into))),
+                expected,
+                "{iss}"
+            );
         }
     }
 
@@ -326,7 +384,11 @@ mod tests {
             (r#"["https://api.example",["x"]]"#, malformed("aud")),
             (r#"{"a":"https://api.example"}"#, malformed("aud")),
         ] {
-            assert_eq!(outcome(judge(strict(), &with(&[("aud", aud)]))), expected, "{aud}");
+            assert_eq!(
+                outcome(judge(strict(), &with(&[("aud", aud)]))),
+                expected,
+                "{aud}"
+            );
         }
     }
 
@@ -346,7 +408,11 @@ mod tests {
             ("253402300800", Ok(())),
             ("", missing("exp")),
         ] {
-            assert_eq!(outcome(judge(strict(), &with(&[("exp", exp)]))), expected, "{exp}");
+            assert_eq!(
+                outcome(judge(strict(), &with(&[("exp", exp)]))),
+                expected,
+                "{exp}"
+            );
         }
     }
 
@@ -360,7 +426,8 @@ mod tests {
             .unwrap();
         let payload = with(&[("iat", "1000"), ("exp", "1234")]);
         let claims = Claims::parse(payload.as_bytes()).unwrap();
-        let at = |now| outcome(claims.judge(&policy, &policy.issuers()[0], Duration::from_secs(now)));
+        let at =
+            |now| outcome(claims.judge(&policy, &policy.issuers()[0], Duration::from_secs(now)));
 
         assert_eq!(at(1233), Ok(()));
         assert_eq!(at(1234), Err((Expired, None)));
@@ -380,12 +447,28 @@ mod tests {
                 ("1e18", future.clone()),
                 ("0", Ok(())),
             ] {
-                assert_eq!(outcome(judge(strict(), &with(&[(name, date)]))), expected, "{name} {date}");
+                assert_eq!(
+                    outcome(judge(strict(), &with(&[(name, date)]))),
+                    expected,
+                    "{name} {date}"
+                );
             }
         }
         // The one that is later counts.
-        assert_eq!(outcome(judge(strict(), &with(&[("nbf", "1790000031"), ("iat", "1")]))), future);
-        assert_eq!(outcome(judge(strict(), &with(&[("iat", "1790000031"), ("nbf", "1")]))), future);
+        assert_eq!(
+            outcome(judge(
+                strict(),
+                &with(&[("nbf", "1790000031"), ("iat", "1")])
+            )),
+            future
+        );
+        assert_eq!(
+            outcome(judge(
+                strict(),
+                &with(&[("iat", "1790000031"), ("nbf", "1")])
+            )),
+            future
+        );
         assert_eq!(outcome(judge(strict(), &with(&[("nbf", "")]))), Ok(()));
     }
 
@@ -393,8 +476,18 @@ mod tests {
     fn a_date_is_a_number_that_a_duration_holds() {
         for name in ["exp", "nbf", "iat"] {
             for date in [
-                r#""1790000300""#, "true", "null", "[]", "{}", "[1790000300]", "-1", "-1e300", "1e300", "1e400",
-                "18446744073709551616", "99999999999999999999999999999999",
+                r#""1790000300""#,
+                "true",
+                "null",
+                "[]",
+                "{}",
+                "[1790000300]",
+                "-1",
+                "-1e300",
+                "1e300",
+                "1e400",
+                "18446744073709551616",
+                "99999999999999999999999999999999",
             ] {
                 let result = outcome(judge(strict(), &with(&[(name, date)])));
                 assert_eq!(result, malformed(name), "{name} {date}");
@@ -411,7 +504,15 @@ mod tests {
 
     #[test]
     fn a_token_with_cnf_is_bound_whatever_it_says() {
-        for cnf in [r#"{"jkt":"x"}"#, r#"{"x5t#S256":"x"}"#, r#"{"unknown":1}"#, "{}", "null", r#""x""#, "[]"] {
+        for cnf in [
+            r#"{"jkt":"x"}"#,
+            r#"{"x5t#S256":"x"}"#,
+            r#"{"unknown":1}"#,
+            "{}",
+            "null",
+            r#""x""#,
+            "[]",
+        ] {
             for profile in [TokenProfile::Rfc9068, TokenProfile::Jwt] {
                 let result = judge(strict().profile(profile), &with(&[("cnf", cnf)]));
                 assert_eq!(outcome(result), Err((Bound, None)), "{cnf}");
@@ -422,21 +523,38 @@ mod tests {
     #[test]
     fn required_claims_are_there_and_say_something() {
         for name in ["sub", "client_id", "iat", "jti"] {
-            assert_eq!(outcome(judge(strict(), &with(&[(name, "")]))), missing(name));
+            assert_eq!(
+                outcome(judge(strict(), &with(&[(name, "")]))),
+                missing(name)
+            );
             let relaxed = strict().required_claims(Vec::<String>::new());
             assert_eq!(outcome(judge(relaxed, &with(&[(name, "")]))), Ok(()));
         }
         for name in ["sub", "client_id", "jti"] {
             for value in [r#""""#, "1", "null", "true", r#"["a"]"#, "{}"] {
-                assert_eq!(outcome(judge(strict(), &with(&[(name, value)]))), malformed(name), "{name}");
+                assert_eq!(
+                    outcome(judge(strict(), &with(&[(name, value)]))),
+                    malformed(name),
+                    "{name}"
+                );
                 let relaxed = strict().required_claims(Vec::<String>::new());
-                assert_eq!(outcome(judge(relaxed, &with(&[(name, value)]))), malformed(name), "{name}");
+                assert_eq!(
+                    outcome(judge(relaxed, &with(&[(name, value)]))),
+                    malformed(name),
+                    "{name}"
+                );
             }
         }
         // A claim of the issuer's own may be of any type but null.
         for (value, expected) in [
-            (r#""x""#, Ok(())), ("false", Ok(())), ("0", Ok(())), ("{}", Ok(())), ("[]", Ok(())),
-            ("", missing("acr")), ("null", malformed("acr")), (r#""""#, malformed("acr")),
+            (r#""x""#, Ok(())),
+            ("false", Ok(())),
+            ("0", Ok(())),
+            ("{}", Ok(())),
+            ("[]", Ok(())),
+            ("", missing("acr")),
+            ("null", malformed("acr")),
+            (r#""""#, malformed("acr")),
         ] {
             let result = judge(strict().required_claims(["acr"]), &with(&[("acr", value)]));
             assert_eq!(outcome(result), expected, "{value}");
@@ -458,7 +576,10 @@ mod tests {
         let judged = judge(azp(), &with(&[("azp", r#""client-2""#)])).unwrap();
         assert_eq!(judged.facts.client_id.unwrap().as_str(), "client-2");
         assert_eq!(outcome(judge(azp(), &with(&[]))), missing("azp"));
-        assert_eq!(outcome(judge(azp(), &with(&[("azp", "1")]))), malformed("azp"));
+        assert_eq!(
+            outcome(judge(azp(), &with(&[("azp", "1")]))),
+            malformed("azp")
+        );
     }
 
     #[test]
@@ -467,22 +588,41 @@ mod tests {
 
         let judged = judge(both(), &with(&[("tenant", r#""tenant2""#)])).unwrap();
         let claims = judged.facts.tenant_claims;
-        let claims: Vec<_> = claims.iter().map(|claim| (&*claim.name, &*claim.value)).collect();
+        let claims: Vec<_> = claims
+            .iter()
+            .map(|claim| (&*claim.name, &*claim.value))
+            .collect();
         assert_eq!(claims, [("tenant_id", "tenant1"), ("tenant", "tenant2")]);
 
-        assert_eq!(outcome(judge(both(), &with(&[("tenant_id", "")]))), missing("tenant_id"));
-        let one = judge(both(), &with(&[("tenant_id", ""), ("tenant", r#""tenant2""#)])).unwrap();
+        assert_eq!(
+            outcome(judge(both(), &with(&[("tenant_id", "")]))),
+            missing("tenant_id")
+        );
+        let one = judge(
+            both(),
+            &with(&[("tenant_id", ""), ("tenant", r#""tenant2""#)]),
+        )
+        .unwrap();
         assert_eq!(one.facts.tenant_claims.len(), 1);
 
         for value in ["1", "null", r#"["tenant1"]"#, "{}", r#""""#] {
-            assert_eq!(outcome(judge(both(), &with(&[("tenant_id", value)]))), malformed("tenant_id"));
-            assert_eq!(outcome(judge(both(), &with(&[("tenant", value)]))), malformed("tenant"));
+            assert_eq!(
+                outcome(judge(both(), &with(&[("tenant_id", value)]))),
+                malformed("tenant_id")
+            );
+            assert_eq!(
+                outcome(judge(both(), &with(&[("tenant", value)]))),
+                malformed("tenant")
+            );
         }
         // One that is not configured is not read.
         assert_eq!(outcome(judge(strict(), &with(&[("tenant", "1")]))), Ok(()));
     }
 
-    fn scope(issuer: IssuerSettings, changes: &[(&str, &str)]) -> Result<Vec<String>, Option<String>> {
+    fn scope(
+        issuer: IssuerSettings,
+        changes: &[(&str, &str)],
+    ) -> Result<Vec<String>, Option<String>> {
         match judge(issuer, &with(changes)) {
             Ok(judged) => Ok(judged.facts.scope.tokens().map(Into::into).collect()),
             Err(error) => {
@@ -529,7 +669,11 @@ mod tests {
                 ("{}", Err(Some(name.into()))),
                 ("null", Err(Some(name.into()))),
             ] {
-                assert_eq!(scope(other(), &[(name, value), ("scope", r#""c""#)]), expected, "{value}");
+                assert_eq!(
+                    scope(other(), &[(name, value), ("scope", r#""c""#)]),
+                    expected,
+                    "{value}"
+                );
             }
         }
     }
@@ -538,16 +682,42 @@ mod tests {
     fn under_the_jwt_profile_tokens_for_other_purposes_are_told_apart() {
         let jwt = || strict().profile(TokenProfile::Jwt);
         for (name, value) in [
-            ("nonce", r#""n""#), ("at_hash", r#""h""#), ("c_hash", r#""h""#), ("s_hash", r#""h""#), ("events", "{}"),
-            ("htm", r#""GET""#), ("token_introspection", "{}"), ("typ", r#""ID""#), ("typ", r#""Refresh""#),
-            ("typ", r#""Offline""#), ("typ", r#""Logout""#), ("token_use", r#""id""#), ("token_use", "null"),
+            ("nonce", r#""n""#),
+            ("at_hash", r#""h""#),
+            ("c_hash", r#""h""#),
+            ("s_hash", r#""h""#),
+            ("events", "{}"),
+            ("htm", r#""GET""#),
+            ("token_introspection", "{}"),
+            ("typ", r#""ID""#),
+            ("typ", r#""Refresh""#),
+            ("typ", r#""Offline""#),
+            ("typ", r#""Logout""#),
+            ("token_use", r#""id""#),
+            ("token_use", "null"),
         ] {
-            assert_eq!(outcome(judge(jwt(), &with(&[(name, value)]))), Err((Type, None)), "{name}");
+            assert_eq!(
+                outcome(judge(jwt(), &with(&[(name, value)]))),
+                Err((Type, None)),
+                "{name}"
+            );
         }
-        for (name, value) in [("typ", r#""Bearer""#), ("typ", "1"), ("token_use", r#""access""#), ("acr", r#""1""#)] {
-            assert_eq!(outcome(judge(jwt(), &with(&[(name, value)]))), Ok(()), "{name}");
+        for (name, value) in [
+            ("typ", r#""Bearer""#),
+            ("typ", "1"),
+            ("token_use", r#""access""#),
+            ("acr", r#""1""#),
+        ] {
+            assert_eq!(
+                outcome(judge(jwt(), &with(&[(name, value)]))),
+                Ok(()),
+                "{name}"
+            );
         }
         // Where `typ` of the header says what it is, such a claim is the issuer's own business.
-        assert_eq!(outcome(judge(strict(), &with(&[("nonce", r#""n""#)]))), Ok(()));
+        assert_eq!(
+            outcome(judge(strict(), &with(&[("nonce", r#""n""#)]))),
+            Ok(())
+        );
     }
 }

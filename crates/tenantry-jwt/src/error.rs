@@ -78,19 +78,34 @@ pub enum VerifyErrorKind {
 
 impl VerifyError {
     pub(crate) const fn new(kind: VerifyErrorKind) -> Self {
-        Self { kind, claim: None, retry_after: None, directory: None, source: None }
+        Self {
+            kind,
+            claim: None,
+            retry_after: None,
+            directory: None,
+            source: None,
+        }
     }
 
     pub(crate) fn missing(claim: &str) -> Self {
-        Self { claim: Some(claim.into()), ..Self::new(VerifyErrorKind::ClaimMissing) }
+        Self {
+            claim: Some(claim.into()),
+            ..Self::new(VerifyErrorKind::ClaimMissing)
+        }
     }
 
     pub(crate) fn malformed(claim: &str) -> Self {
-        Self { claim: Some(claim.into()), ..Self::new(VerifyErrorKind::ClaimMalformed) }
+        Self {
+            claim: Some(claim.into()),
+            ..Self::new(VerifyErrorKind::ClaimMalformed)
+        }
     }
 
     pub(crate) fn directory(rejection: Rejection) -> Self {
-        Self { directory: Some(rejection), ..Self::new(VerifyErrorKind::Directory) }
+        Self {
+            directory: Some(rejection),
+            ..Self::new(VerifyErrorKind::Directory)
+        }
     }
 
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
@@ -130,7 +145,9 @@ impl fmt::Display for VerifyError {
             VerifyErrorKind::Bound => "the token is bound to a key, which was not proven",
             VerifyErrorKind::ClaimMalformed => "a claim is malformed",
             VerifyErrorKind::ClaimMissing => "a required claim is missing",
-            VerifyErrorKind::Directory => "the directory could not be asked for the issuer's tenant",
+            VerifyErrorKind::Directory => {
+                "the directory could not be asked for the issuer's tenant"
+            }
             VerifyErrorKind::Expired => "the token has expired",
             VerifyErrorKind::Extension => "the header has `crit`, `b64` or `zip`",
             VerifyErrorKind::Issuer => "the issuer is not trusted",

@@ -27,7 +27,10 @@ impl<'a> Header<'a> {
         let object = Object::parse(json).map_err(|_| VerifyErrorKind::Malformed)?;
         // No extension is implemented. `crit` demands one, or is itself malformed (RFC 7515
         // §4.1.11); a JWT must not use `b64` (RFC 7797 §7); `zip` belongs to JWE.
-        if ["crit", "b64", "zip"].iter().any(|name| object.get(name).is_some()) {
+        if ["crit", "b64", "zip"]
+            .iter()
+            .any(|name| object.get(name).is_some())
+        {
             return Err(VerifyErrorKind::Extension);
         }
         string(&object, "cty")?;
@@ -62,7 +65,11 @@ impl<'a> Header<'a> {
                 TokenProfile::Rfc9068 => false,
                 TokenProfile::Jwt => named("jwt") || self.typ.is_none(),
             };
-        if accepted { Ok(()) } else { Err(VerifyErrorKind::Type) }
+        if accepted {
+            Ok(())
+        } else {
+            Err(VerifyErrorKind::Type)
+        }
     }
 }
 
@@ -93,7 +100,8 @@ mod tests {
 
     #[test]
     fn the_members_that_are_used_are_read_and_unknown_ones_ignored() {
-        let header = Header::parse(br#"{"alg":"ES256","typ":"at+jwt","kid":"k","x":{"y":[1]}}"#).unwrap();
+        let header =
+            Header::parse(br#"{"alg":"ES256","typ":"at+jwt","kid":"k","x":{"y":[1]}}"#).unwrap();
 
         assert_eq!(header.alg, "ES256");
         assert_eq!(header.typ.as_deref(), Some("at+jwt"));
@@ -111,7 +119,14 @@ mod tests {
 
     #[test]
     fn a_header_that_is_no_object_or_ambiguous_is_malformed() {
-        for json in ["", "[]", "null", r#"{"alg":"ES256"}x"#, r#"{"alg":"none","alg":"ES256"}"#, r#"{"alg":"ES256","\ud800":1}"#] {
+        for json in [
+            "",
+            "[]",
+            "null",
+            r#"{"alg":"ES256"}x"#,
+            r#"{"alg":"none","alg":"ES256"}"#,
+            r#"{"alg":"ES256","\ud800":1}"#,
+        ] {
             assert_eq!(kind(json), Some(VerifyErrorKind::Malformed), "{json}");
         }
     }
@@ -119,9 +134,16 @@ mod tests {
     #[test]
     fn members_of_another_type_are_malformed() {
         for json in [
-            "{}", r#"{"alg":null}"#, r#"{"alg":1}"#, r#"{"alg":["ES256"]}"#,
-            r#"{"alg":"ES256","kid":1}"#, r#"{"alg":"ES256","kid":null}"#, r#"{"alg":"ES256","kid":["k"]}"#,
-            r#"{"alg":"ES256","typ":123}"#, r#"{"alg":"ES256","typ":["at+jwt"]}"#, r#"{"alg":"ES256","cty":{}}"#,
+            "{}",
+            r#"{"alg":null}"#,
+            r#"{"alg":1}"#,
+            r#"{"alg":["ES256"]}"#,
+            r#"{"alg":"ES256","kid":1}"#,
+            r#"{"alg":"ES256","kid":null}"#,
+            r#"{"alg":"ES256","kid":["k"]}"#,
+            r#"{"alg":"ES256","typ":123}"#,
+            r#"{"alg":"ES256","typ":["at+jwt"]}"#,
+            r#"{"alg":"ES256","cty":{}}"#,
         ] {
             assert_eq!(kind(json), Some(VerifyErrorKind::Malformed), "{json}");
         }
@@ -130,8 +152,15 @@ mod tests {
     #[test]
     fn crit_b64_and_zip_are_refused_by_their_presence() {
         for member in [
-            r#""crit":["exp"]"#, r#""crit":[]"#, r#""crit":null"#, r#""crit":["b64"],"b64":false"#,
-            r#""b64":true"#, r#""b64":false"#, r#""b64":null"#, r#""zip":"DEF""#, r#""zip":null"#,
+            r#""crit":["exp"]"#,
+            r#""crit":[]"#,
+            r#""crit":null"#,
+            r#""crit":["b64"],"b64":false"#,
+            r#""b64":true"#,
+            r#""b64":false"#,
+            r#""b64":null"#,
+            r#""zip":"DEF""#,
+            r#""zip":null"#,
         ] {
             let json = format!(r#"{{"alg":"ES256",{member}}}"#);
             assert_eq!(kind(&json), Some(VerifyErrorKind::Extension), "{json}");
@@ -140,12 +169,21 @@ mod tests {
 
     #[test]
     fn none_and_hmac_name_no_algorithm() {
-        let algorithm = |alg: &'static str| Header { alg: alg.into(), typ: None, kid: None }.algorithm();
+        let algorithm = |alg: &'static str| {
+            Header {
+                alg: alg.into(),
+                typ: None,
+                kid: None,
+            }
+            .algorithm()
+        };
 
         assert_eq!(algorithm("ES256"), Some(Algorithm::Es256));
         assert_eq!(algorithm("EdDSA"), Some(Algorithm::EdDsa));
         assert_eq!(algorithm("Ed25519"), Some(Algorithm::EdDsa));
-        for alg in ["none", "None", "NONE", "nOnE", "none ", "", "HS256", "es256", "Ed448"] {
+        for alg in [
+            "none", "None", "NONE", "nOnE", "none ", "", "HS256", "es256", "Ed448",
+        ] {
             assert_eq!(algorithm(alg), None, "{alg}");
         }
     }
@@ -178,8 +216,18 @@ mod tests {
             (Some("JOSE"), false, false),
             (Some("åååååååååååååå"), false, false),
         ] {
-            let header = Header { alg: "ES256".into(), typ: typ.map(Cow::Borrowed), kid: None };
-            let result = |accepted| if accepted { Ok(()) } else { Err(VerifyErrorKind::Type) };
+            let header = Header {
+                alg: "ES256".into(),
+                typ: typ.map(Cow::Borrowed),
+                kid: None,
+            };
+            let result = |accepted| {
+                if accepted {
+                    Ok(())
+                } else {
+                    Err(VerifyErrorKind::Type)
+                }
+            };
             assert_eq!(header.require_type(Rfc9068), result(rfc9068), "{typ:?}");
             assert_eq!(header.require_type(Jwt), result(jwt), "{typ:?}");
         }

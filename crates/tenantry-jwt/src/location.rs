@@ -39,5 +39,7 @@ pub(crate) fn source(
         (KeyLocation::Jwks(json), _) => KeySource::jwks(json)?,
         (KeyLocation::Pem(pem), _) => KeySource::pem(pem)?,
     };
-    Ok(source.with_loopback_http(issuer.allow_http()).with_url_origin(origin))
+    Ok(source
+        .with_loopback_http(issuer.allow_http())
+        .with_url_origin(origin))
 }

@@ -13,8 +13,8 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tenantry_core::{
-    BoxFuture, Clock, Directory, IssuerSettings, Policy, PolicyBuilder, Reason, Rejection, Standing, TenantId,
-    TrustIssuers,
+    BoxFuture, Clock, Directory, IssuerSettings, Policy, PolicyBuilder, Reason, Rejection,
+    Standing, TenantId, TrustIssuers,
 };
 use tenantry_jwks::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStore, Transport,
@@ -38,12 +38,18 @@ enum Pair {
 
 impl Signer {
     pub(crate) fn ed25519(kid: &'static str) -> Self {
-        Self { kid, pair: Pair::Ed25519(Ed25519KeyPair::generate().unwrap()) }
+        Self {
+            kid,
+            pair: Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
+        }
     }
 
     pub(crate) fn es256(kid: &'static str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self { kid, pair: Pair::Ecdsa(pair) }
+        Self {
+            kid,
+            pair: Pair::Ecdsa(pair),
+        }
     }
 
     pub(crate) fn jwk(&self) -> String {
@@ -112,7 +118,10 @@ pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
             members.push(*change);
         }
     }
-    let members: Vec<_> = members.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
+    let members: Vec<_> = members
+        .iter()
+        .map(|(n, v)| format!("\"{n}\":{v}"))
+        .collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -122,7 +131,10 @@ pub(crate) struct ManualClock(Mutex<(Duration, Duration)>);
 
 impl ManualClock {
     pub(crate) fn at(unix: u64) -> Arc<Self> {
-        Arc::new(Self(Mutex::new((Duration::from_secs(unix), Duration::from_secs(1)))))
+        Arc::new(Self(Mutex::new((
+            Duration::from_secs(unix),
+            Duration::from_secs(1),
+        ))))
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -152,9 +164,15 @@ impl Clock for ManualClock {
 pub(crate) struct Network {
     documents: Mutex<HashMap<String, String>>,
     calls: AtomicUsize,
+    /// Called while an answer is on its way.
+    meanwhile: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 impl Network {
+    pub(crate) fn meanwhile(&self, happens: impl Fn() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(happens));
+    }
+
     pub(crate) fn serve(&self, url: &str, document: String) {
         self.documents.lock().unwrap().insert(url.into(), document);
     }
@@ -178,6 +196,9 @@ impl Transport for Network {
     fn get(&self, request: FetchRequest) -> BoxFuture<Result<FetchResponse, FetchError>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let document = self.documents.lock().unwrap().get(request.url()).cloned();
+        if let Some(happens) = &*self.meanwhile.lock().unwrap() {
+            happens();
+        }
         Box::pin(std::future::ready(match document {
             Some(document) => Ok(FetchResponse::new(200, document.into_bytes())),
             None => Err(FetchErrorKind::Connect.into()),
@@ -197,7 +218,10 @@ pub(crate) struct Tenants {
 impl Tenants {
     pub(crate) fn of(known: &[&str]) -> Arc<Self> {
         let known = known.iter().map(|tenant| (*tenant).to_owned()).collect();
-        Arc::new(Self { known: Mutex::new(known), ..Self::default() })
+        Arc::new(Self {
+            known: Mutex::new(known),
+            ..Self::default()
+        })
     }
 
     pub(crate) fn set(&self, tenant: &str, known: bool) {
@@ -242,7 +266,8 @@ impl Directory for Tenants {
     fn fresh(self: Arc<Self>, tenant: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(if self.down.load(Ordering::Relaxed) {
-            Err(Rejection::new(Reason::DirectoryUnavailable).with_retry_after(Duration::from_secs(7)))
+            Err(Rejection::new(Reason::DirectoryUnavailable)
+                .with_retry_after(Duration::from_secs(7)))
         } else {
             Ok(self.standing(&tenant))
         }))
@@ -254,7 +279,9 @@ pub(crate) const JWKS: &str = "https://as.example/jwks";
 
 /// Under what tokens of [`claims`] are good.
 pub(crate) fn policy() -> PolicyBuilder {
-    Policy::builder().audience("https://api.example").scope("{scope}")
+    Policy::builder()
+        .audience("https://api.example")
+        .scope("{scope}")
 }
 
 pub(crate) fn issuer() -> IssuerSettings {
@@ -281,9 +308,12 @@ impl Stage {
         let clock = ManualClock::at(NOW);
         let network = Arc::new(Network::default());
         let keys = KeyStore::new(KeySettings::default(), network.clone(), clock.clone());
-        let builder =
-            JwtVerifier::builder(policy.build().unwrap(), keys, directory, clock.clone());
-        Self { clock, network, verifier: settings(builder).build().unwrap() }
+        let builder = JwtVerifier::builder(policy.build().unwrap(), keys, directory, clock.clone());
+        Self {
+            clock,
+            network,
+            verifier: settings(builder).build().unwrap(),
+        }
     }
 
     /// The usual one: `https://as.example` with these keys.

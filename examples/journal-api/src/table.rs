@@ -16,7 +16,7 @@ pub const WIDTH: usize = 100;
 const _: () = assert!(COLUMNS[0] + COLUMNS[1] + COLUMNS[2] + COLUMNS[3] + 3 * 2 == WIDTH);
 
 const HEAD: Style = Style::new().bold();
-const QUIET: Style = Style::new().dimmed();
+const PLAIN: Style = Style::new();
 
 /// One request and its answer, for a row.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl fmt::Display for Table<'_> {
             ];
             writeln!(f)?;
             let colour = colour(row.status);
-            write_cells(f, &cells, [HEAD, colour, colour, Style::new()], QUIET)?;
+            write_cells(f, &cells, [HEAD, colour, colour, PLAIN], PLAIN)?;
         }
         Ok(())
     }
