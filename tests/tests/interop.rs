@@ -50,53 +50,36 @@ async fn oidc_provider_tokens_are_accepted_for_their_tenant_and_refused_for_the_
     let entries2 = format!("{api}/tenant2/journal-entries");
 
     // Each token is accepted for its own tenant.
-    for (entries, token, memo) in [
-        (&entries1, &token1, "Rent of tenant1"),
-        (&entries2, &token2, "Rent of tenant2"),
-    ] {
-        let created = http
-            .post(entries)
-            .bearer_auth(token)
-            .json(&entry(memo))
-            .send()
-            .await?;
+    for (entries, token, memo) in
+        [(&entries1, &token1, "Rent of tenant1"), (&entries2, &token2, "Rent of tenant2")]
+    {
+        let created = http.post(entries).bearer_auth(token).json(&entry(memo)).send().await?;
         assert_eq!(created.status(), StatusCode::CREATED, "{memo}");
     }
 
     // A good token of the same issuer is refused on the other tenant's path.
     for (entries, token) in [(&entries2, &token1), (&entries1, &token2)] {
         let memo = "Booked across tenants";
-        let refused = http
-            .post(entries)
-            .bearer_auth(token)
-            .json(&entry(memo))
-            .send()
-            .await?;
+        let refused = http.post(entries).bearer_auth(token).json(&entry(memo)).send().await?;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{entries}");
         assert_eq!(header(&refused, &WWW_AUTHENTICATE), [FOREIGN_TENANT]);
-        assert_eq!(
-            header(&refused, &CONTENT_TYPE),
-            ["application/problem+json"]
-        );
+        assert_eq!(header(&refused, &CONTENT_TYPE), ["application/problem+json"]);
         let problem: Value = refused.json().await?;
         assert_eq!(problem["code"], "tenant_mismatch.path");
         assert_eq!(problem["status"], 403);
     }
 
     // The refused bookings were not made, and nobody sees the other tenant's.
-    for (entries, token, memo) in [
-        (&entries1, &token1, "Rent of tenant1"),
-        (&entries2, &token2, "Rent of tenant2"),
-    ] {
+    for (entries, token, memo) in
+        [(&entries1, &token1, "Rent of tenant1"), (&entries2, &token2, "Rent of tenant2")]
+    {
         let listed = http.get(entries).bearer_auth(token).send().await?;
         assert_eq!(listed.status(), StatusCode::OK, "{memo}");
         assert_eq!(memos(&listed.json().await?), [memo]);
     }
 
     // The issuer keeps the tenants apart as well: RFC 8707 section 2.
-    let refused = issuer
-        .ask_for_token(&http, client1, &client2.resource)
-        .await?;
+    let refused = issuer.ask_for_token(&http, client1, &client2.resource).await?;
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
     assert_eq!(refused.json::<Value>().await?["error"], "invalid_target");
 
@@ -163,11 +146,7 @@ impl Issuer {
 
 /// The policy file; without `jwks_uri`, so that the keys are discovered.
 fn policy(issuer: &Issuer) -> String {
-    let Issuer {
-        issuer,
-        algorithms,
-        clients,
-    } = issuer;
+    let Issuer { issuer, algorithms, clients } = issuer;
     let tenants = clients.each_ref().map(|client| &client.tenant);
     // A list of plain strings is written alike in Rust and TOML.
     format!(
@@ -201,21 +180,12 @@ fn entry(memo: &str) -> Value {
 /// The memos of a list of entries, bare or as a member.
 fn memos(list: &Value) -> Vec<&str> {
     let entries = list.get("entries").unwrap_or(list).as_array();
-    entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.get("memo")?.as_str())
-        .collect()
+    entries.into_iter().flatten().filter_map(|entry| entry.get("memo")?.as_str()).collect()
 }
 
 /// Every value of a field, since a challenge that is sent twice is not the exact challenge.
 fn header<'a>(response: &'a Response, name: &http::HeaderName) -> Vec<&'a str> {
-    response
-        .headers()
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect()
+    response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
 }
 
 /// What the test needs and does not find.
@@ -230,8 +200,7 @@ async fn missing(interop: &Path) -> Option<&'static str> {
 async fn start_provider(interop: &Path) -> Outcome<(Child, Issuer)> {
     let mut node = Command::new("node");
     // It stops when its input closes: also when this process is killed and drops nothing.
-    node.arg(interop.join("oidc-provider.mjs"))
-        .stdin(Stdio::piped());
+    node.arg(interop.join("oidc-provider.mjs")).stdin(Stdio::piped());
     start(node, |line| serde_json::from_str(line).ok()).await
 }
 
@@ -253,15 +222,7 @@ async fn start_journal_api(folder: &Path, policy: &str) -> Outcome<(Child, Strin
 /// Builds the binary, and asks cargo where it is: only tests of its own package are told.
 async fn build_journal_api() -> Outcome<PathBuf> {
     let build = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "journal-api",
-            "--bin",
-            "journal-api",
-        ])
+        .args(["build", "--quiet", "--locked", "--package", "journal-api", "--bin", "journal-api"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
@@ -275,10 +236,7 @@ async fn build_journal_api() -> Outcome<PathBuf> {
         // The libraries that were built have a message too, where this is null.
         Some(message.get("executable")?.as_str()?.into())
     };
-    let path = build
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .find_map(executable);
+    let path = build.stdout.split(|byte| *byte == b'\n').find_map(executable);
     Ok(path.ok_or("cargo named no executable of journal-api")?)
 }
 
@@ -294,9 +252,7 @@ async fn start<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> Ou
                 return Ok(found);
             }
         }
-        Err(Box::<dyn Error>::from(
-            "the program ended before it was ready",
-        ))
+        Err(Box::<dyn Error>::from("the program ended before it was ready"))
     })
     .await??;
     // A full pipe would stop the program.

@@ -8,9 +8,18 @@
 //! only for an algorithm that is not supported, and those are counted apart. The counts of every
 //! category have to equal `data/vector-counts.tsv`, so that a case cannot move unnoticed.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test's helper, this is how the test fails"
+)]
+
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +33,7 @@ use tenantry_core::{
 use tenantry_jwks::{
     FetchError, FetchRequest, FetchResponse, KeySet, KeySettings, KeyStore, Transport,
 };
-use tenantry_jwt::{JwtVerifier, VerifyError, verify_signature};
+use tenantry_jwt::{JwtVerifier, verify_signature};
 
 /// What the header of a token, or the record of a signature, may name and we do not support.
 const UNSUPPORTED: [&str; 4] = ["Ed448", "HS256", "HS384", "HS512"];
@@ -42,14 +51,17 @@ async fn own_attacks() {
             let tenant = record["tenant"].as_str().unwrap_or("tenant1");
             assert_eq!(verdict.as_ref().ok().map(String::as_str), Some(tenant), "{}", id(&record));
         }
-        run.count(&record, verdict.is_ok(), unsupported_token(&record));
+        // Here an algorithm that is not in the list is the attack itself.
+        run.count(&record, verdict.is_ok(), false);
     }
     run.finish();
 }
 
 #[tokio::test]
 async fn thirdparty_jws() {
-    let Some(mut run) = Run::third_party("thirdparty-jws.jsonl") else { return };
+    let Some(mut run) = Run::third_party("thirdparty-jws.jsonl") else {
+        return;
+    };
     for record in run.records() {
         let accepted = match text(&record, "layer") {
             "jws" => signature_holds(&record),
@@ -63,7 +75,9 @@ async fn thirdparty_jws() {
 
 #[test]
 fn thirdparty_primitives() {
-    let Some(mut run) = Run::third_party("thirdparty-primitives.jsonl") else { return };
+    let Some(mut run) = Run::third_party("thirdparty-primitives.jsonl") else {
+        return;
+    };
     for record in run.records() {
         let alg = text(&record, "alg");
         let jwks = serde_json::json!({ "keys": [record["jwk"]] }).to_string();
@@ -80,7 +94,9 @@ fn thirdparty_primitives() {
 
 #[test]
 fn thirdparty_jwks() {
-    let Some(mut run) = Run::third_party("thirdparty-jwks.jsonl") else { return };
+    let Some(mut run) = Run::third_party("thirdparty-jwks.jsonl") else {
+        return;
+    };
     for record in run.records() {
         let keys = KeySet::parse(text(&record, "jwks_raw").as_bytes());
         let usable = keys.map_or(0, |keys| keys.keys().len());
@@ -94,7 +110,7 @@ fn thirdparty_jwks() {
 
 #[test]
 fn thirdparty_thumbprints() {
-    eprintln!("thirdparty-thumbprints.json: no case ran, there is no thumbprint function");
+    say("thirdparty-thumbprints.json: no case ran, there is no thumbprint function");
 }
 
 /// One file, and what came of its cases.
@@ -125,7 +141,7 @@ impl Run {
         let folder = std::env::var_os("TENANTRY_VECTORS").map_or_else(beside, PathBuf::from);
         let path = folder.join(file);
         if !path.exists() {
-            eprintln!("{file}: no case ran, the file is not in {}", folder.display());
+            say(&format!("{file}: no case ran, the file is not in {}", folder.display()));
             return None;
         }
         Some(Self { path, ..Self::new(file) })
@@ -153,7 +169,8 @@ impl Run {
         let mut table = String::new();
         let mut cases = 0;
         for (category, counts) in &self.counts {
-            let Counts { accepted, rejected, unsupported, policy_accepted, policy_rejected } = counts;
+            let Counts { accepted, rejected, unsupported, policy_accepted, policy_rejected } =
+                counts;
             cases += accepted + rejected + unsupported + policy_accepted + policy_rejected;
             writeln!(
                 table,
@@ -162,7 +179,7 @@ impl Run {
             )
             .unwrap();
         }
-        eprintln!("{}: {cases} cases ran", self.file);
+        say(&format!("{}: {cases} cases ran", self.file));
         assert!(self.wrong.is_empty(), "{}: {:#?}", self.file, self.wrong);
         let expected: String = include_str!("../data/vector-counts.tsv")
             .lines()
@@ -175,13 +192,17 @@ impl Run {
 
 /// The signature level: any key of the set, since these cases are below key selection.
 fn signature_holds(record: &Value) -> bool {
-    let Ok(keys) = KeySet::parse(record["jwks"].to_string().as_bytes()) else { return false };
+    let Ok(keys) = KeySet::parse(record["jwks"].to_string().as_bytes()) else {
+        return false;
+    };
     let token = text(record, "token");
     keys.keys().iter().any(|key| verify_signature(token, MAX_TOKEN_BYTES, key).is_ok())
 }
 
 /// The whole verifier, under a policy made of the record's `params`. Returns the tenant.
-async fn verify(record: &Value) -> Result<String, VerifyError> {
+///
+/// A record whose keys are all symmetric stops the start of the verifier, which is a refusal too.
+async fn verify(record: &Value) -> Result<String, Box<dyn Error>> {
     let params = &record["params"];
     let algorithms = params["algs"].as_array().map_or_else(
         || Algorithm::ALL.to_vec(),
@@ -192,10 +213,13 @@ async fn verify(record: &Value) -> Result<String, VerifyError> {
         .scope("{scope}")
         .clock_skew(seconds(&params["leeway"]));
     let issuers = match params["trusted_issuers"].as_object() {
-        Some(issuers) => issuers.iter().map(|(iss, tenant)| {
-            let settings = IssuerSettings::new(iss).tenants([tenant.as_str().unwrap()]);
-            settings.keys(KeyLocation::Jwks(record["jwks"][iss].to_string().into()))
-        }).collect(),
+        Some(issuers) => issuers
+            .iter()
+            .map(|(iss, tenant)| {
+                let settings = IssuerSettings::new(iss).tenants([tenant.as_str().unwrap()]);
+                settings.keys(KeyLocation::Jwks(record["jwks"][iss].to_string().into()))
+            })
+            .collect(),
         None => {
             let keys = KeyLocation::Jwks(record["jwks"].to_string().into());
             vec![IssuerSettings::new("https://as.example.com").keys(keys)]
@@ -208,8 +232,7 @@ async fn verify(record: &Value) -> Result<String, VerifyError> {
     let keys = KeyStore::new(KeySettings::default(), Arc::new(NoNetwork), clock.clone());
     let verifier =
         JwtVerifier::builder(policy.build().unwrap(), keys, Arc::new(TrustIssuers), clock)
-            .build()
-            .unwrap();
+            .build()?;
     let verified = verifier.verify(text(record, "token")).await?;
     Ok(verified.facts().tenant_claims[0].value.to_string())
 }
@@ -220,6 +243,11 @@ fn unsupported_token(record: &Value) -> bool {
     let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
     let header: Value = serde_json::from_slice(&header).unwrap_or_default();
     header["alg"].as_str().is_some_and(|alg| UNSUPPORTED.contains(&alg))
+}
+
+/// Past the test runner, which keeps what a test that passes prints to itself.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "vectors: {line}");
 }
 
 #[derive(Debug)]

@@ -81,8 +81,6 @@ fn find(parts: &Parts) -> Result<Found, Refused> {
     }
     match parts.extensions.get::<Anonymous>() {
         Some(anonymous) => Ok(Found::Anonymous(anonymous.clone())),
-        None => Err(Refused::misconfigured(
-            "no tenant extractor ran before this handler",
-        )),
+        None => Err(Refused::misconfigured("no tenant extractor ran before this handler")),
     }
 }

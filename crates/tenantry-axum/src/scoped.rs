@@ -66,10 +66,7 @@ impl<S> Deref for Scoped<S> {
 
 impl<S> Clone for Scoped<S> {
     fn clone(&self) -> Self {
-        Self {
-            principal: self.principal.clone(),
-            need: PhantomData,
-        }
+        Self { principal: self.principal.clone(), need: PhantomData }
     }
 }
 
@@ -90,9 +87,6 @@ where
         let principal =
             <TenantPrincipal as FromRequestParts<T>>::from_request_parts(parts, state).await?;
         principal.require(&S::NEED).map_err(Refused::new)?;
-        Ok(Self {
-            principal,
-            need: PhantomData,
-        })
+        Ok(Self { principal, need: PhantomData })
     }
 }

@@ -51,16 +51,14 @@ pub fn agree(
     token: VerifiedToken,
     observer: &mut impl Observer,
 ) -> Result<Agreed, Rejection> {
-    if !policy.is(token.policy()) {
-        return Err(
-            Rejection::misconfigured("the token was verified under another policy").under(policy),
-        );
+    if !policy.is(token.policy()) || request.policy != policy.epoch() {
+        return Err(Rejection::misconfigured(
+            "token, request facts and decision are of different policies",
+        )
+        .under(policy));
     }
     let facts = token.facts();
-    let mut trial = Trial {
-        observer,
-        cause: None,
-    };
+    let mut trial = Trial { observer, cause: None };
     let signed = trial.signed_tenant(policy, facts);
     if let Some(tenant) = signed {
         trial.scopes(policy, facts, tenant);
@@ -111,18 +109,16 @@ impl Agreed {
         });
         match cause {
             None => Ok(TenantAwareRequest::admitted(self.token, self.tenant)),
-            Some(cause) => Err(Rejection::new(cause)
-                .under(self.token.policy())
-                .for_tenant(&self.tenant)),
+            Some(cause) => {
+                Err(Rejection::new(cause).under(self.token.policy()).for_tenant(&self.tenant))
+            }
         }
     }
 
     /// Refuses because the directory could not be asked.
     #[must_use]
     pub fn refuse(self, rejection: Rejection) -> Rejection {
-        rejection
-            .under(self.token.policy())
-            .for_tenant(&self.tenant)
+        rejection.under(self.token.policy()).for_tenant(&self.tenant)
     }
 }
 
@@ -152,12 +148,7 @@ impl<O: Observer> Trial<'_, O> {
         if let Verdict::Fails(reason) = verdict {
             self.cause = self.cause.or(Some(reason));
         }
-        self.observer.check(Check {
-            source,
-            named,
-            origin,
-            verdict,
-        });
+        self.observer.check(Check { source, named, origin, verdict });
     }
 
     /// Compares what the token's signed parts say, and returns the tenant that they name.
@@ -172,12 +163,7 @@ impl<O: Observer> Trial<'_, O> {
         self.audiences(policy, facts, &mut signed);
         if let Some(named) = issuer.tenant {
             let verdict = meets(&mut signed, named, Reason::TokenConflictIssuer);
-            self.note(
-                Source::Issuer,
-                Some(named),
-                issuer.policy.pattern().as_str(),
-                verdict,
-            );
+            self.note(Source::Issuer, Some(named), issuer.policy.pattern().as_str(), verdict);
         }
         if let (Some(tenant), Some(_)) = (signed, issuer.policy.tenants()) {
             let verdict = match issuer.policy.speaks_for(tenant) {
@@ -201,11 +187,7 @@ impl<O: Observer> Trial<'_, O> {
         signed: &mut Option<&'a str>,
     ) {
         for name in issuer.policy.tenant_claims() {
-            for claim in facts
-                .tenant_claims
-                .iter()
-                .filter(|claim| claim.name == *name)
-            {
+            for claim in facts.tenant_claims.iter().filter(|claim| claim.name == *name) {
                 let verdict = match is_tenant_id(&claim.value) {
                     true => meets(signed, &claim.value, Reason::TokenConflictClaim),
                     false => Verdict::Fails(Reason::ClaimMalformed),
@@ -214,18 +196,10 @@ impl<O: Observer> Trial<'_, O> {
             }
         }
         let configured = issuer.policy.tenant_claims();
-        let present = facts
-            .tenant_claims
-            .iter()
-            .any(|claim| configured.contains(&claim.name));
+        let present = facts.tenant_claims.iter().any(|claim| configured.contains(&claim.name));
         // INVARIANT (configured means required)
         if let (Some(name), false) = (configured.first(), present) {
-            self.note(
-                Source::Claim,
-                None,
-                name,
-                Verdict::Fails(Reason::ClaimMissing),
-            );
+            self.note(Source::Claim, None, name, Verdict::Fails(Reason::ClaimMissing));
         }
     }
 
@@ -250,12 +224,7 @@ impl<O: Observer> Trial<'_, O> {
             }
         }
         if !accepted {
-            self.note(
-                Source::Audience,
-                None,
-                "aud",
-                Verdict::Fails(Reason::AudienceMismatch),
-            );
+            self.note(Source::Audience, None, "aud", Verdict::Fails(Reason::AudienceMismatch));
         }
     }
 
@@ -311,21 +280,14 @@ impl<O: Observer> Trial<'_, O> {
         let sources = [path, header, host];
         for (source, named, origin, required, missing, _) in sources.into_iter().flatten() {
             if named.is_none() {
-                let verdict = if required {
-                    Verdict::Fails(missing)
-                } else {
-                    Verdict::Ignored
-                };
+                let verdict = if required { Verdict::Fails(missing) } else { Verdict::Ignored };
                 self.note(source, None, origin, verdict);
             }
         }
         for (source, named, origin, _, _, mismatch) in sources.into_iter().flatten() {
             if let Some(named) = named {
-                let verdict = if named == tenant {
-                    Verdict::Holds
-                } else {
-                    Verdict::Fails(mismatch)
-                };
+                let verdict =
+                    if named == tenant { Verdict::Holds } else { Verdict::Fails(mismatch) };
                 self.note(source, Some(named), origin, verdict);
             }
         }

@@ -1,9 +1,10 @@
 //! Which tenants there are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::policy::PolicyError;
 use crate::rejection::Rejection;
 use crate::tenant::TenantId;
 use crate::verifier::BoxFuture;
@@ -37,9 +38,12 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     /// Whether it takes every tenant that an issuer names for active.
     ///
     /// Such a directory knows nobody by itself, so it is not asked before keys are fetched for an
-    /// issuer pattern: those issuers need another.
-    fn trusts_issuers(&self) -> bool {
-        false
+    /// issuer pattern: those issuers need another. One that wraps another hands on its answer.
+    fn trusts_issuers(&self) -> bool;
+
+    /// The tenants that it knows at the start, to be checked against the policy.
+    fn known_at_start(&self) -> Vec<TenantId> {
+        Vec::new()
     }
 }
 
@@ -66,9 +70,27 @@ impl Directory for TrustIssuers {
 pub struct StaticDirectory(HashMap<TenantId, Standing>);
 
 impl StaticDirectory {
-    /// Takes the list. Check it with [`Policy::check_tenants`](crate::Policy::check_tenants).
-    pub fn new(tenants: impl IntoIterator<Item = (TenantId, Standing)>) -> Self {
-        Self(tenants.into_iter().collect())
+    /// Takes the list.
+    ///
+    /// # Errors
+    ///
+    /// If a tenant is there twice, or two ids differ only in case.
+    pub fn new(
+        tenants: impl IntoIterator<Item = (TenantId, Standing)>,
+    ) -> Result<Self, PolicyError> {
+        let mut folded = HashSet::new();
+        let mut standings = HashMap::new();
+        for (tenant, standing) in tenants {
+            // INVARIANT (no guessing): a store that compares without case would take them for one.
+            if !folded.insert(tenant.as_str().to_ascii_lowercase()) {
+                return Err(PolicyError::new(
+                    "directory.tenant",
+                    format!("`{tenant}` is there twice, or differs from another id only in case"),
+                ));
+            }
+            standings.insert(tenant, standing);
+        }
+        Ok(Self(standings))
     }
 
     fn standing(&self, tenant: &TenantId) -> Standing {
@@ -83,5 +105,13 @@ impl Directory for StaticDirectory {
 
     fn fresh(self: Arc<Self>, tenant: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
         Box::pin(std::future::ready(Ok(self.standing(&tenant))))
+    }
+
+    fn trusts_issuers(&self) -> bool {
+        false
+    }
+
+    fn known_at_start(&self) -> Vec<TenantId> {
+        self.0.keys().cloned().collect()
     }
 }

@@ -17,10 +17,7 @@ pub struct Epoch(NonZeroU64);
 impl Epoch {
     /// Returns an epoch that no other call in this process has returned or will return.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "two defaults would have to be equal"
-    )]
+    #[expect(clippy::new_without_default, reason = "two defaults would have to be equal")]
     pub fn new() -> Self {
         let before = LAST.fetch_add(1, Ordering::Relaxed);
         // 2^64 calls do not happen; if they did, one epoch would stand for two states, not panic.

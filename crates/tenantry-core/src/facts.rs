@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::header::{CONNECTION, HOST};
 use http::{HeaderMap, Uri};
 
+use crate::epoch::Epoch;
 use crate::path::is_ambiguous;
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -14,8 +15,10 @@ use crate::tenant::is_tenant_id;
 /// The tenants that a request names, each at most once and each a tenant id.
 ///
 /// Unsigned, so they can confirm a token's tenant or refuse it, never supply it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RequestFacts<'a> {
+    /// The policy that they were read under: absent means something else under another.
+    pub(crate) policy: Epoch,
     pub(crate) path: Option<Cow<'a, str>>,
     pub(crate) header: Option<Cow<'a, str>>,
     pub(crate) host: Option<Cow<'a, str>>,
@@ -39,6 +42,7 @@ impl<'a> RequestFacts<'a> {
     pub fn into_owned(self) -> RequestFacts<'static> {
         let own = |named: Option<Cow<'_, str>>| named.map(|named| Cow::Owned(named.into_owned()));
         RequestFacts {
+            policy: self.policy,
             path: own(self.path),
             header: own(self.header),
             host: own(self.host),
@@ -47,6 +51,7 @@ impl<'a> RequestFacts<'a> {
 
     fn sources(policy: &Policy, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Self, Reason> {
         Ok(Self {
+            policy: policy.epoch(),
             path: path_tenant(policy, uri.path())?.map(Cow::Borrowed),
             header: header_tenant(policy, headers)?.map(Cow::Borrowed),
             host: host_tenant(policy, uri, headers)?.map(Cow::Owned),
@@ -63,10 +68,7 @@ fn path_tenant<'a>(policy: &Policy, path: &'a str) -> Result<Option<&'a str>, Re
         return Ok(None);
     };
     // An escape is never decoded into an id, nor taken for "another path".
-    if pattern
-        .tenant_segment(path)
-        .is_some_and(|segment| segment.contains('%'))
-    {
+    if pattern.tenant_segment(path).is_some_and(|segment| segment.contains('%')) {
         return Err(Reason::PathAmbiguous);
     }
     Ok(pattern.tenant(path))
@@ -77,11 +79,10 @@ fn header_tenant<'a>(policy: &Policy, headers: &'a HeaderMap) -> Result<Option<&
         return Ok(None);
     };
     let named = |value: &http::HeaderValue| {
-        value.as_bytes().split(|byte| *byte == b',').any(|option| {
-            option
-                .trim_ascii()
-                .eq_ignore_ascii_case(name.as_str().as_bytes())
-        })
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
     };
     if headers.get_all(CONNECTION).iter().any(named) {
         return Err(Reason::HeaderInConnection);
@@ -104,19 +105,14 @@ fn host_tenant(policy: &Policy, uri: &Uri, headers: &HeaderMap) -> Result<Option
         return Ok(None);
     };
     let mut fields = headers.get_all(HOST).iter();
-    let field = fields
-        .next()
-        .map(|value| value.to_str().map_err(|_| Reason::HostAmbiguous))
-        .transpose()?;
+    let field =
+        fields.next().map(|value| value.to_str().map_err(|_| Reason::HostAmbiguous)).transpose()?;
     let target = uri.authority().map(http::uri::Authority::as_str);
     let agree = match (field, target) {
         (Some(field), Some(target)) => field.eq_ignore_ascii_case(target),
         _ => true,
     };
-    let Some(authority) = target
-        .or(field)
-        .filter(|_| agree && fields.next().is_none())
-    else {
+    let Some(authority) = target.or(field).filter(|_| agree && fields.next().is_none()) else {
         return Err(Reason::HostAmbiguous);
     };
     let host = host_of(authority).ok_or(Reason::HostAmbiguous)?;

@@ -1,6 +1,7 @@
 //! One issuer: whom it speaks for, where its keys are, how its tokens look.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::algorithm::Algorithm;
@@ -9,7 +10,7 @@ use crate::policy::{DEFAULT_ALGORITHMS, PolicyError};
 use crate::tenant::TenantId;
 
 /// Where the keys of an issuer come from.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum KeyLocation {
     /// From the issuer's metadata ([RFC 8414], then OpenID Connect Discovery).
     ///
@@ -23,6 +24,42 @@ pub enum KeyLocation {
     Pem(Box<str>),
     /// From this URL; it may hold `{tenant}` when the issuer does.
     Uri(Box<str>),
+}
+
+impl KeyLocation {
+    /// Whether both may be the same key set. What is discovered is known to the issuer alone.
+    pub(crate) fn may_equal(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Discovery, _) | (_, Self::Discovery) => false,
+            (Self::Uri(one), Self::Uri(two)) => match (one.parse::<TenantPattern>(), two.parse()) {
+                (Ok(one), Ok(two)) => one.may_overlap(&two),
+                _ => one == two,
+            },
+            (one, two) => one == two,
+        }
+    }
+
+    /// What the setting is called.
+    pub(crate) const fn setting(&self) -> &'static str {
+        match self {
+            Self::Discovery => "issuer",
+            Self::File(_) | Self::Jwks(_) | Self::Pem(_) => "jwks_file",
+            Self::Uri(_) => "jwks_uri",
+        }
+    }
+}
+
+// INVARIANT (secrets stay in): a document may hold a private key by mistake.
+impl fmt::Debug for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discovery => f.write_str("Discovery"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Jwks(_) => f.write_str("Jwks(..)"),
+            Self::Pem(_) => f.write_str("Pem(..)"),
+            Self::Uri(uri) => f.debug_tuple("Uri").field(uri).finish(),
+        }
+    }
 }
 
 /// Which rules the tokens of an issuer keep.
@@ -154,11 +191,12 @@ impl IssuerSettings {
         self
     }
 
-    /// Whether one key set may sign for all tenants of an issuer pattern. Default false.
+    /// Whether its keys may be those of others: one set for all tenants of an issuer pattern, or one
+    /// for two issuers that both say so. Default false.
     ///
     /// # Security
     ///
-    /// Whoever can sign for one tenant can then sign for all.
+    /// Whoever can sign for one of them can then sign for all.
     pub fn shared_keys(mut self, shared: bool) -> Self {
         self.shared_keys = shared;
         self
@@ -172,11 +210,9 @@ impl IssuerSettings {
 
     pub(crate) fn parse(&self) -> Result<IssuerPolicy, PolicyError> {
         let pattern: TenantPattern =
-            self.issuer
-                .parse()
-                .map_err(|error: crate::InvalidPattern| {
-                    PolicyError::new("issuer", error.to_string())
-                })?;
+            self.issuer.parse().map_err(|error: crate::InvalidPattern| {
+                PolicyError::new("issuer", error.to_string())
+            })?;
         // A discovered or configured URL is checked where it is used; the issuer itself only when
         // something is fetched from below it.
         if self.keys == KeyLocation::Discovery {
@@ -195,10 +231,7 @@ impl IssuerSettings {
             }
         }
         if self.algorithms.is_empty() {
-            return Err(PolicyError::new(
-                "algorithms",
-                "list at least one algorithm",
-            ));
+            return Err(PolicyError::new("algorithms", "list at least one algorithm"));
         }
         for (setting, names) in [
             ("tenant_claim", &self.tenant_claims),
@@ -210,33 +243,18 @@ impl IssuerSettings {
                 return Err(PolicyError::new(setting, "a claim's name is empty"));
             }
         }
-        let registered = [
-            "iss",
-            "sub",
-            "aud",
-            "exp",
-            "nbf",
-            "iat",
-            "jti",
-            "scope",
-            "client_id",
-            "cnf",
-        ];
-        if let Some(name) = self
-            .tenant_claims
-            .iter()
-            .find(|name| registered.contains(&name.as_str()))
+        let registered =
+            ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "client_id", "cnf"];
+        if let Some(name) =
+            self.tenant_claims.iter().find(|name| registered.contains(&name.as_str()))
         {
             return Err(PolicyError::new(
                 "tenant_claim",
                 format!("`{name}` means something else already"),
             ));
         }
-        let tenants = self
-            .tenants
-            .as_ref()
-            .map(|tenants| parse_tenants("tenants", tenants))
-            .transpose()?;
+        let tenants =
+            self.tenants.as_ref().map(|tenants| parse_tenants("tenants", tenants)).transpose()?;
         if tenants.as_ref().is_some_and(BTreeSet::is_empty) {
             return Err(PolicyError::new(
                 "tenants",
@@ -353,9 +371,7 @@ impl IssuerPolicy {
     /// Whether it may speak for the tenant with this id.
     #[must_use]
     pub fn speaks_for(&self, tenant: &str) -> bool {
-        self.tenants
-            .as_ref()
-            .is_none_or(|tenants| tenants.contains(tenant))
+        self.tenants.as_ref().is_none_or(|tenants| tenants.contains(tenant))
     }
 
     /// Whether some `iss` would be matched by both.
@@ -367,9 +383,9 @@ impl IssuerPolicy {
     fn names_iss_of(&self, other: &Self) -> bool {
         match (self.pattern.has_tenant(), &self.tenants) {
             (false, _) => other.takes(self.pattern.as_str()),
-            (true, Some(tenants)) => tenants
-                .iter()
-                .any(|tenant| other.takes(&self.pattern.render(tenant))),
+            (true, Some(tenants)) => {
+                tenants.iter().any(|tenant| other.takes(&self.pattern.render(tenant)))
+            }
             // Any tenant: the other's list, if it has one, is tried from the other's side.
             (true, None) => {
                 other.tenants.is_none()
@@ -380,10 +396,17 @@ impl IssuerPolicy {
     }
 
     fn takes(&self, iss: &str) -> bool {
-        match self.pattern.matches(iss) {
-            None => false,
-            Some(Match::Exact) => true,
-            Some(Match::Tenant(tenant)) => self.speaks_for(tenant),
+        match self.pattern.has_tenant() {
+            true => self.tenant_of(iss).is_some(),
+            false => self.pattern.as_str() == iss,
+        }
+    }
+
+    /// The tenant in an `iss` of this pattern, if the issuer speaks for it.
+    pub(crate) fn tenant_of<'a>(&self, iss: &'a str) -> Option<&'a str> {
+        match self.pattern.matches(iss)? {
+            Match::Tenant(tenant) if self.speaks_for(tenant) => Some(tenant),
+            Match::Tenant(_) | Match::Exact => None,
         }
     }
 
@@ -428,6 +451,18 @@ fn parse_tenants(setting: &str, tenants: &[String]) -> Result<BTreeSet<TenantId>
 /// Refuses a URL that nothing may be fetched from.
 fn check_url(setting: &str, url: &str, allow_http: bool) -> Result<(), PolicyError> {
     let refuse = |problem: &str| Err(PolicyError::new(setting, problem));
+    if url.contains('#') || url.bytes().any(|byte| !(b'!'..=b'~').contains(&byte)) {
+        return refuse("a URL to fetch from has no fragment and no blanks");
+    }
+    if setting == "issuer" && url.contains('?') {
+        return refuse(
+            "keys are discovered below an issuer without a query (RFC 8414, section 2): set jwks_uri",
+        );
+    }
+    let authority = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return refuse("a URL to fetch from has no user name");
+    }
     if let Some(rest) = url.strip_prefix("https://") {
         return if rest.is_empty() || rest.starts_with('/') {
             refuse("the URL has no host")
@@ -451,10 +486,7 @@ fn is_loopback(authority: &str) -> bool {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
     };
-    let v4 = || {
-        host.parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|ip| ip.is_loopback())
-    };
+    let v4 = || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
     host == "localhost" || host == "[::1]" || v4()
 }
 

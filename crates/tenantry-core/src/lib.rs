@@ -19,6 +19,7 @@ mod decision;
 mod directory;
 mod epoch;
 mod facts;
+mod isolation;
 mod issuer;
 mod issuer_policy;
 mod observer;

@@ -128,20 +128,13 @@ impl Observer for Recording {
 impl fmt::Display for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |texts: &mut dyn Iterator<Item = &str>, title: &str| {
-            texts
-                .map(|text| text.chars().count())
-                .chain([title.len()])
-                .max()
-                .unwrap_or_default()
+            texts.map(|text| text.chars().count()).chain([title.len()]).max().unwrap_or_default()
         };
         let named = |row: &Row| row.named.clone().unwrap_or_else(|| "-".into());
         let names: Vec<_> = self.rows.iter().map(named).collect();
         let (names_wide, origins_wide) = (
             width(&mut names.iter().map(String::as_str), "tenant"),
-            width(
-                &mut self.rows.iter().map(|row| row.origin.as_str()),
-                "where from",
-            ),
+            width(&mut self.rows.iter().map(|row| row.origin.as_str()), "where from"),
         );
         writeln!(
             f,
@@ -149,11 +142,7 @@ impl fmt::Display for Recording {
             "source", "tenant", "where from"
         )?;
         for (row, name) in self.rows.iter().zip(&names) {
-            write!(
-                f,
-                "{:16}  {name:names_wide$}  {:origins_wide$}  ",
-                row.source, row.origin
-            )?;
+            write!(f, "{:16}  {name:names_wide$}  {:origins_wide$}  ", row.source, row.origin)?;
             match row.verdict {
                 Verdict::Holds => writeln!(f, "holds")?,
                 Verdict::Ignored => writeln!(f, "ignored")?,

@@ -1,7 +1,8 @@
 //! Paths that two readers could read in two ways.
 
-/// Whether a raw path has `//`, a dot segment, `\`, `;`, a control byte, an encoded `/`, `\`, `.`
-/// or control byte, or an incomplete escape.
+/// Whether a raw path has `//`, a dot segment, `\`, `;`, a control byte or one beyond ASCII, or an
+/// escape that is incomplete, no UTF-8, or an encoded `/`, `\`, `.`, `;` or control byte, be it
+/// encoded twice.
 ///
 /// Servers, proxies and routers repair such paths, each in its own way. Ours does not: what the
 /// decision saw is what the handler sees.
@@ -10,9 +11,10 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
     let mut previous = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let suspicious = match byte {
-            b'/' => previous == b'/',
-            b'\\' | b';' | 0..=0x1F | 0x7F => true,
-            b'%' => is_ambiguous_escape(bytes.get(at + 1), bytes.get(at + 2)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => false,
+            b'/' => previous == b'/' || previous == b'.' && ends_in_dot_segment(bytes.get(..at)),
+            b'\\' | b';' | 0..=0x1F | 0x7F.. => true,
+            b'%' => is_ambiguous_escape(bytes.get(at + 1..).unwrap_or_default()),
             _ => false,
         };
         if suspicious {
@@ -20,16 +22,30 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
         }
         previous = byte;
     }
-    path.split('/')
-        .any(|segment| segment == "." || segment == "..")
+    previous == b'.' && ends_in_dot_segment(Some(bytes))
 }
 
-fn is_ambiguous_escape(high: Option<&u8>, low: Option<&u8>) -> bool {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let (Some(high), Some(low)) = (digit(high), digit(low)) else {
-        return true;
-    };
-    matches!(high * 16 + low, 0x00..=0x1F | 0x2E | 0x2F | 0x5C | 0x7F)
+fn ends_in_dot_segment(path: Option<&[u8]>) -> bool {
+    let segment = path.and_then(|path| path.rsplit(|byte| *byte == b'/').next());
+    matches!(segment, Some(b"." | b".."))
+}
+
+/// Judges the escape whose digits `rest` starts with.
+fn is_ambiguous_escape(rest: &[u8]) -> bool {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let [high, low, rest @ ..] = rest else { return true };
+    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return true };
+    match high * 16 + low {
+        0x00..=0x1F | 0x2E | 0x2F | 0x3B | 0x5C | 0x7F => true,
+        // Bytes that no UTF-8 has: an overlong spelling of something else.
+        0xC0 | 0xC1 | 0xF5..=0xFF => true,
+        // An encoded `%`: what follows may be an escape for whoever decodes twice.
+        0x25 => {
+            matches!(rest, [high, low, ..] if digit(high).is_some() && digit(low).is_some())
+                && is_ambiguous_escape(rest)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -46,6 +62,9 @@ mod tests {
             "/a%20b",
             "/%E2%82%AC",
             "/a:b@c,d=e",
+            "/100%25",
+            "/a%25zz",
+            "/a%2520b",
             "/~",
         ] {
             assert!(!is_ambiguous(path), "{path}");
@@ -76,6 +95,13 @@ mod tests {
             "/a%2",
             "/a%zz",
             "/a\u{1}",
+            "/a%3Bb",
+            "/a%252fb",
+            "/..%252f..",
+            "/a%25252Eb",
+            "/a%c0%ae",
+            "/a%f5",
+            "/é",
             "/a\u{7f}",
         ] {
             assert!(is_ambiguous(path), "{path:?}");

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::tenant::{TenantId, is_tenant_byte, is_tenant_id};
+use crate::tenant::{TenantId, is_tenant_byte, split_tenant_id};
 
 const TENANT: &str = "{tenant}";
 
@@ -89,14 +89,16 @@ impl FromStr for TenantPattern {
     /// the hole could belong to an id, or if the hole is in the last two labels of a URL's host.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = Shape::parse(text, None)?;
+        if text == TENANT {
+            return Err(InvalidPattern::new(
+                "`{tenant}` alone would take any word for a tenant: write something around it",
+            ));
+        }
         if let Some((_, rest)) = text.split_once("://") {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
             refuse_wide_host(authority)?;
         }
-        Ok(Self {
-            shape,
-            text: text.into(),
-        })
+        Ok(Self { shape, text: text.into() })
     }
 }
 
@@ -117,10 +119,7 @@ impl HostPattern {
     /// Finds the tenant in `host`, which is lower case and has neither port nor trailing dot.
     #[must_use]
     pub fn tenant<'a>(&self, host: &'a str) -> Option<&'a str> {
-        self.shape
-            .find(host)?
-            .tenant
-            .filter(|tenant| is_host_tenant(tenant))
+        self.shape.find(host)?.tenant.filter(|tenant| is_host_tenant(tenant))
     }
 
     /// Writes the host of `tenant`.
@@ -140,14 +139,10 @@ impl FromStr for HostPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = Shape::parse(text, None)?;
         let Some(after) = &shape.after_tenant else {
-            return Err(InvalidPattern::new(
-                "a host pattern needs a `{tenant}` hole",
-            ));
+            return Err(InvalidPattern::new("a host pattern needs a `{tenant}` hole"));
         };
         if !after.starts_with('.') || !(shape.before.is_empty() || shape.before.ends_with('.')) {
-            return Err(InvalidPattern::new(
-                "in a host, `{tenant}` must be a whole label",
-            ));
+            return Err(InvalidPattern::new("in a host, `{tenant}` must be a whole label"));
         }
         let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         if !shape.before.bytes().chain(after.bytes()).all(plain) {
@@ -156,10 +151,7 @@ impl FromStr for HostPattern {
             ));
         }
         refuse_wide_host(text)?;
-        Ok(Self {
-            shape,
-            text: text.into(),
-        })
+        Ok(Self { shape, text: text.into() })
     }
 }
 
@@ -207,9 +199,7 @@ impl FromStr for PathPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = Shape::parse(text, Some("{*rest}"))?;
         let Some(after) = &shape.after_tenant else {
-            return Err(InvalidPattern::new(
-                "a path pattern needs a `{tenant}` hole",
-            ));
+            return Err(InvalidPattern::new("a path pattern needs a `{tenant}` hole"));
         };
         let whole_segments = shape.before.starts_with('/')
             && shape.before.ends_with('/')
@@ -220,20 +210,13 @@ impl FromStr for PathPattern {
                 "a path starts with `/`, and each hole is a whole segment: `/{tenant}/{*rest}`",
             ));
         }
-        let literal = format!(
-            "{}x{after}{}",
-            shape.before,
-            if shape.open { "x" } else { "" }
-        );
+        let literal = format!("{}x{after}{}", shape.before, if shape.open { "x" } else { "" });
         if literal.contains(['%', '?', '#', ' ']) || crate::path::is_ambiguous(&literal) {
             return Err(InvalidPattern::new(
                 "no path that is let through has `//`, dot segments, `%`, `?`, `#`, `;`, `\\` or blanks here",
             ));
         }
-        Ok(Self {
-            shape,
-            text: text.into(),
-        })
+        Ok(Self { shape, text: text.into() })
     }
 }
 
@@ -271,10 +254,7 @@ impl ScopePattern {
     #[must_use]
     pub fn matches<'a>(&self, token: &'a str) -> Option<QualifiedScope<'a>> {
         let found = self.shape.find(token)?;
-        Some(QualifiedScope {
-            tenant: found.tenant,
-            scope: found.rest,
-        })
+        Some(QualifiedScope { tenant: found.tenant, scope: found.rest })
     }
 
     /// Writes `scope` as `tenant` has it in a token.
@@ -297,20 +277,10 @@ impl FromStr for ScopePattern {
             return Err(InvalidPattern::new("a scope pattern ends with `{scope}`"));
         }
         let after = shape.after_tenant.as_deref().unwrap_or_default();
-        if !shape
-            .before
-            .bytes()
-            .chain(after.bytes())
-            .all(crate::scope::is_scope_byte)
-        {
-            return Err(InvalidPattern::new(
-                "a scope has no blank, quote or backslash",
-            ));
+        if !shape.before.bytes().chain(after.bytes()).all(crate::scope::is_scope_byte) {
+            return Err(InvalidPattern::new("a scope has no blank, quote or backslash"));
         }
-        Ok(Self {
-            shape,
-            text: text.into(),
-        })
+        Ok(Self { shape, text: text.into() })
     }
 }
 
@@ -351,11 +321,7 @@ impl Shape {
             Some(None) if open => Err(InvalidPattern::new(
                 "between `{tenant}` and the next hole there must be a character that no tenant id has",
             )),
-            _ => Ok(Self {
-                before: before.into(),
-                after_tenant: after.map(Into::into),
-                open,
-            }),
+            _ => Ok(Self { before: before.into(), after_tenant: after.map(Into::into), open }),
         }
     }
 
@@ -363,14 +329,7 @@ impl Shape {
         let mut rest = text.strip_prefix(&*self.before)?;
         let mut tenant = None;
         if let Some(after) = &self.after_tenant {
-            let end = rest
-                .bytes()
-                .position(|byte| !is_tenant_byte(byte))
-                .unwrap_or(rest.len());
-            let (id, tail) = rest.split_at_checked(end)?;
-            if !is_tenant_id(id) {
-                return None;
-            }
+            let (id, tail) = split_tenant_id(rest)?;
             tenant = Some(id);
             rest = tail.strip_prefix(&**after)?;
         }
@@ -393,11 +352,10 @@ impl Shape {
 
 /// Refuses a hole in the last two labels: a tenant could name somebody else's host.
 fn refuse_wide_host(authority: &str) -> Result<(), InvalidPattern> {
-    if authority
-        .rsplit('.')
-        .take(2)
-        .any(|label| label.contains(TENANT))
-    {
+    if authority.contains(TENANT) && authority.split('.').any(str::is_empty) {
+        return Err(InvalidPattern::new("the host has an empty label: two dots, or one at an end"));
+    }
+    if authority.rsplit('.').take(2).any(|label| label.contains(TENANT)) {
         return Err(InvalidPattern::new(
             "`{tenant}` must not stand in the last two labels of a host: it could name anybody's",
         ));
@@ -407,9 +365,7 @@ fn refuse_wide_host(authority: &str) -> Result<(), InvalidPattern> {
 
 /// A host is not case-sensitive, so an id in a host has one spelling.
 pub(crate) fn is_host_tenant(tenant: &str) -> bool {
-    tenant
-        .bytes()
-        .all(|byte| !byte.is_ascii_uppercase() && byte != b'_')
+    tenant.bytes().all(|byte| !byte.is_ascii_uppercase() && byte != b'_')
 }
 
 /// Why a pattern cannot be used.
@@ -420,9 +376,7 @@ pub struct InvalidPattern {
 
 impl InvalidPattern {
     fn new(problem: &str) -> Self {
-        Self {
-            problem: problem.into(),
-        }
+        Self { problem: problem.into() }
     }
 
     fn unexpected_brace(last: Option<&str>) -> Self {
@@ -456,10 +410,7 @@ mod tests {
     #[test]
     fn a_match_is_anchored_at_both_ends() {
         let issuer = pattern("https://login.example/{tenant}/v2.0");
-        assert_eq!(
-            issuer.matches("https://login.example/corp/v2.0"),
-            Some(Match::Tenant("corp"))
-        );
+        assert_eq!(issuer.matches("https://login.example/corp/v2.0"), Some(Match::Tenant("corp")));
         for other in [
             "https://login.example/corp/v2.0/",
             "xhttps://login.example/corp/v2.0",
@@ -485,24 +436,20 @@ mod tests {
             "https://api/{tenant}x",
             "{org}",
             "{tenant",
+            "{tenant}",
             "https://{tenant}.example",
+            "https://{tenant}.example./",
+            "https://{tenant}..example.com/",
             "https://login.{tenant}",
             "https://{tenant}",
             "https://{tenant}:443/x",
             "https://a.{tenant}.example/x",
         ] {
-            assert!(
-                text.parse::<TenantPattern>().is_err(),
-                "{text} was accepted"
-            );
+            assert!(text.parse::<TenantPattern>().is_err(), "{text} was accepted");
         }
-        for text in [
-            "{tenant}-{scope}",
-            "{tenant}{scope}",
-            "{scope}.{tenant}",
-            "{tenant}",
-            "a b{scope}",
-        ] {
+        for text in
+            ["{tenant}-{scope}", "{tenant}{scope}", "{scope}.{tenant}", "{tenant}", "a b{scope}"]
+        {
             assert!(text.parse::<ScopePattern>().is_err(), "{text} was accepted");
         }
         for text in [
@@ -522,6 +469,7 @@ mod tests {
         for text in [
             "api.example",
             "{tenant}.example",
+            "{tenant}.example.",
             "{tenant}.API.example.com",
             "x{tenant}.a.b",
             "{tenant}.a.b:1",
@@ -542,10 +490,7 @@ mod tests {
     #[test]
     fn patterns_that_one_string_can_match_overlap() {
         let overlap = |a: &str, b: &str| {
-            assert_eq!(
-                pattern(a).may_overlap(&pattern(b)),
-                pattern(b).may_overlap(&pattern(a))
-            );
+            assert_eq!(pattern(a).may_overlap(&pattern(b)), pattern(b).may_overlap(&pattern(a)));
             pattern(a).may_overlap(&pattern(b))
         };
         assert!(overlap("https://a/{tenant}", "https://a/x"));

@@ -1,6 +1,6 @@
 //! What is accepted: issuers, audience, scopes and the places a request names its tenant in.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,10 @@ use http::HeaderName;
 
 use crate::algorithm::Algorithm;
 use crate::epoch::Epoch;
-use crate::issuer_policy::{IssuerPolicy, IssuerSettings, KeyLocation};
+use crate::isolation::isolate;
+use crate::issuer_policy::{IssuerPolicy, IssuerSettings};
 use crate::pattern::{
-    HostPattern, InvalidPattern, Match, PathPattern, ScopePattern, TenantPattern, is_host_tenant,
+    HostPattern, InvalidPattern, PathPattern, ScopePattern, TenantPattern, is_host_tenant,
 };
 use crate::scope::{ScopeRule, ScopeToken};
 use crate::tenant::TenantId;
@@ -44,6 +45,8 @@ struct Rules {
     audiences: Box<[TenantPattern]>,
     clock_skew: Duration,
     epoch: Epoch,
+    /// Where the issuers without a hole are, by name.
+    exact: HashMap<Box<str>, usize>,
     header: Option<HeaderName>,
     header_required: bool,
     host: Option<HostPattern>,
@@ -51,6 +54,8 @@ struct Rules {
     issuers: Box<[IssuerPolicy]>,
     max_token_bytes: usize,
     path: Option<PathPattern>,
+    /// Where the issuers with a hole are.
+    patterns: Box<[usize]>,
     problem_details: bool,
     realm: Box<str>,
     refuse_foreign_scopes: bool,
@@ -84,25 +89,23 @@ impl Policy {
         &self.0.issuers
     }
 
-    /// Finds the issuer that `iss` names, by bytes or by pattern. At most one matches.
+    /// Finds the issuer that `iss` names: by bytes, or by pattern for a tenant that the issuer speaks
+    /// for. At most one does.
     #[must_use]
     pub fn issuer_for<'a>(&'a self, iss: &'a str) -> Option<IssuerMatch<'a>> {
-        self.0.issuers.iter().find_map(|policy| {
-            let tenant = match policy.pattern().matches(iss)? {
-                Match::Exact => None,
-                Match::Tenant(tenant) => Some(tenant),
-            };
-            Some(IssuerMatch { policy, tenant })
+        if let Some(policy) = self.0.exact.get(iss).and_then(|at| self.0.issuers.get(*at)) {
+            return Some(IssuerMatch { policy, tenant: None });
+        }
+        self.0.patterns.iter().filter_map(|at| self.0.issuers.get(*at)).find_map(|policy| {
+            let tenant = policy.tenant_of(iss)?;
+            Some(IssuerMatch { policy, tenant: Some(tenant) })
         })
     }
 
     /// Whether `audience`, one element of a token's `aud`, is this resource server.
     #[must_use]
     pub fn accepts_audience(&self, audience: &str) -> bool {
-        self.0
-            .audiences
-            .iter()
-            .any(|pattern| pattern.matches(audience).is_some())
+        self.0.audiences.iter().any(|pattern| pattern.matches(audience).is_some())
     }
 
     /// The audiences: all of them have a `{tenant}` hole, or none has.
@@ -293,7 +296,7 @@ impl PolicyBuilder {
         mut self,
         sources: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.required = sources.into_iter().map(Into::into).collect();
+        self.required.extend(sources.into_iter().map(Into::into));
         self
     }
 
@@ -302,7 +305,7 @@ impl PolicyBuilder {
         mut self,
         sources: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.optional = sources.into_iter().map(Into::into).collect();
+        self.optional.extend(sources.into_iter().map(Into::into));
         self
     }
 
@@ -334,42 +337,27 @@ impl PolicyBuilder {
     /// At the first setting that cannot be used, or that would let one issuer or tenant stand in
     /// for another: the rules are in SECURITY.md under *isolation* and *agreement*.
     pub fn build(self) -> Result<Policy, PolicyError> {
-        if !self
-            .realm
-            .bytes()
-            .all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
-        {
+        if !self.realm.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\') {
             return Err(PolicyError::new(
                 "resource_server.realm",
                 "a realm is printable ASCII without quotes and backslashes",
             ));
         }
         if self.clock_skew > MAX_CLOCK_SKEW {
-            return Err(PolicyError::new(
-                "resource_server.clock_skew",
-                "at most 5 minutes",
-            ));
+            return Err(PolicyError::new("resource_server.clock_skew", "at most 5 minutes"));
         }
         let audiences = self.parse_audiences()?;
         let scopes = self.parse_scopes()?;
         let path: Option<PathPattern> = parse("tenant.path", self.path.as_deref())?;
         let host: Option<HostPattern> = parse("tenant.host", self.host.as_deref())?;
         let header = self.parse_header()?;
-        let header_required = listed(
-            "tenant.required",
-            &self.required,
-            "header",
-            header.is_some(),
-        )?;
+        let header_required =
+            listed("tenant.required", &self.required, "header", header.is_some())?;
         let host_optional = listed("tenant.optional", &self.optional, "host", host.is_some())?;
         let issuers = self.parse_issuers(&audiences)?;
         isolate(&issuers)?;
         let known = issuers.iter().enumerate().flat_map(|(at, issuer)| {
-            issuer
-                .tenants()
-                .into_iter()
-                .flatten()
-                .map(move |tenant| (at, tenant))
+            issuer.tenants().into_iter().flatten().map(move |tenant| (at, tenant))
         });
         for (at, tenant) in known {
             let setting = || format!("issuer[{at}].tenants");
@@ -383,7 +371,14 @@ impl PolicyBuilder {
             }
             refuse_plain_scope_of(&scopes, tenant).map_err(|error| error.because(&setting()))?;
         }
+        let (patterns, exact): (Vec<_>, Vec<_>) =
+            issuers.iter().enumerate().partition(|(_, issuer)| issuer.pattern().has_tenant());
+        let exact =
+            exact.into_iter().map(|(at, issuer)| (issuer.pattern().as_str().into(), at)).collect();
+        let patterns = patterns.into_iter().map(|(at, _)| at).collect();
         Ok(Policy(Arc::new(Rules {
+            exact,
+            patterns,
             audiences,
             clock_skew: self.clock_skew,
             epoch: Epoch::new(),
@@ -481,9 +476,8 @@ impl PolicyBuilder {
         }
         let audience_names_tenant = audiences.iter().any(TenantPattern::has_tenant);
         let parse = |(at, settings): (usize, &IssuerSettings)| {
-            let issuer = settings
-                .parse()
-                .map_err(|error| error.within(&format!("issuer[{at}]")))?;
+            let issuer =
+                settings.parse().map_err(|error| error.within(&format!("issuer[{at}]")))?;
             // INVARIANT (agreement): the tenant comes from signed data.
             if issuer.tenant_claims().is_empty()
                 && !audience_names_tenant
@@ -500,56 +494,6 @@ impl PolicyBuilder {
     }
 }
 
-// INVARIANT (isolation): no issuer speaks for a tenant of another, and no token has two judges.
-fn isolate(issuers: &[IssuerPolicy]) -> Result<(), PolicyError> {
-    for (at, issuer) in issuers.iter().enumerate() {
-        let setting = |name: &str| format!("issuer[{at}].{name}");
-        if issuers.len() > 1 && issuer.tenants().is_none() && !issuer.pattern().has_tenant() {
-            return Err(PolicyError::new(
-                setting("tenants"),
-                "with two or more issuers, list the tenants that this one may speak for",
-            ));
-        }
-        if let KeyLocation::Uri(uri) = issuer.key_location()
-            && issuer.pattern().has_tenant()
-            && !uri.contains("{tenant}")
-            && !issuer.shared_keys()
-        {
-            return Err(PolicyError::new(
-                setting("jwks_uri"),
-                "one key set for every tenant of a pattern lets one tenant's key sign for another: put `{tenant}` into it, leave it to discovery, or set shared_keys = true",
-            ));
-        }
-        let document = matches!(
-            issuer.key_location(),
-            KeyLocation::File(_) | KeyLocation::Jwks(_) | KeyLocation::Pem(_)
-        );
-        if document && issuer.pattern().has_tenant() && !issuer.shared_keys() {
-            return Err(PolicyError::new(
-                setting("jwks_file"),
-                "one key set for every tenant of a pattern lets one tenant's key sign for another: set shared_keys = true if that is meant",
-            ));
-        }
-        for (before, other) in issuers.iter().enumerate().take(at) {
-            if issuer.overlaps(other) {
-                return Err(PolicyError::new(
-                    setting("issuer"),
-                    format!(
-                        "issuer[{before}] matches the same `iss`; give patterns that overlap disjoint lists of tenants"
-                    ),
-                ));
-            }
-            if let Some(problem) = issuer.competes_with(other) {
-                return Err(PolicyError::new(
-                    setting("tenants"),
-                    format!("{problem} issuer[{before}]"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Refuses a plain scope whose first segment is the id of `tenant`.
 fn refuse_plain_scope_of(scopes: &ScopeRule, tenant: &TenantId) -> Result<(), PolicyError> {
     let read_twice = |plain: &&ScopeToken| {
@@ -561,10 +505,7 @@ fn refuse_plain_scope_of(scopes: &ScopeRule, tenant: &TenantId) -> Result<(), Po
     match scopes.plain.iter().find(read_twice) {
         Some(plain) => Err(PolicyError::new(
             "resource_server.plain_scopes",
-            format!(
-                "`{}` is also a scope of the tenant `{tenant}`",
-                plain.as_str()
-            ),
+            format!("`{}` is also a scope of the tenant `{tenant}`", plain.as_str()),
         )),
         None => Ok(()),
     }
@@ -575,20 +516,13 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If an id differs from another only in case, cannot stand in a host while the host is a
-    /// source, or is the first segment of a plain scope.
+    /// If an id cannot stand in a host while the host is a source, or is the first segment of a plain
+    /// scope.
     pub fn check_tenants<'a>(
         &self,
         tenants: impl IntoIterator<Item = &'a TenantId>,
     ) -> Result<(), PolicyError> {
-        let mut seen = HashSet::new();
         for tenant in tenants {
-            if !seen.insert(tenant.as_str().to_ascii_lowercase()) {
-                return Err(PolicyError::new(
-                    "directory.tenant",
-                    format!("`{tenant}` is there twice, or differs from another id only in case"),
-                ));
-            }
             if self.0.host.is_some() && !is_host_tenant(tenant.as_str()) {
                 return Err(PolicyError::new(
                     "directory.tenant",
@@ -643,10 +577,7 @@ pub struct PolicyError {
 impl PolicyError {
     /// Refuses `setting`, written as in the policy file: `issuer[0].tenants`.
     pub fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            setting: setting.into(),
-            problem: problem.into(),
-        }
+        Self { setting: setting.into(), problem: problem.into() }
     }
 
     /// The setting, as it is called in the policy file.

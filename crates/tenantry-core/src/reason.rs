@@ -277,8 +277,7 @@ mod tests {
         for reason in Reason::ALL {
             // RFC 6750, section 3: %x20-21 / %x23-5B / %x5D-7E
             let fits = |text: &str| {
-                text.bytes()
-                    .all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+                text.bytes().all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
             };
             assert!(fits(reason.summary()) && fits(reason.hint()), "{reason}");
         }

@@ -13,6 +13,9 @@ use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::tenant::{ProvenTenant, TenantId};
 
+/// Longer than an hour is no advice to a client.
+const MAX_RETRY_AFTER: u64 = 3600;
+
 /// Why this request was refused; becomes the response.
 ///
 /// What the client sees is made of the [`Reason`] alone (and, for a missing scope, of the scopes
@@ -52,7 +55,7 @@ impl Rejection {
         Self::new(Reason::Misconfigured).with_source(problem)
     }
 
-    /// Says when to come back, for a 503. Rounded up to whole seconds, at least one.
+    /// Says when to come back, for a 503. Rounded up to whole seconds, from one to an hour.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
@@ -129,29 +132,22 @@ impl Rejection {
     /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
-        let body = if self.explains() {
-            self.problem()
-        } else {
-            Bytes::new()
-        };
+        let body = if self.explains() { self.problem() } else { Bytes::new() };
         let has_body = !body.is_empty();
         let mut response = Response::new(body);
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if has_body {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/problem+json"),
-            );
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         }
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge.to_header_value());
         }
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             let after = self.0.retry_after.unwrap_or(Duration::from_secs(5));
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.clamp(1, MAX_RETRY_AFTER)));
         }
         response
     }
@@ -189,10 +185,7 @@ mod tests {
     use super::*;
 
     fn header(response: &Response<Bytes>, name: http::HeaderName) -> Option<&str> {
-        response
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap())
+        response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
     #[test]
@@ -207,10 +200,7 @@ mod tests {
             )
         );
         assert_eq!(header(&response, CACHE_CONTROL), Some("no-store"));
-        assert_eq!(
-            header(&response, CONTENT_TYPE),
-            Some("application/problem+json")
-        );
+        assert_eq!(header(&response, CONTENT_TYPE), Some("application/problem+json"));
         assert_eq!(header(&response, RETRY_AFTER), None);
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["code"], "token_expired");
@@ -227,9 +217,8 @@ mod tests {
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(header(&response, RETRY_AFTER), Some("2"));
         assert_eq!(header(&response, WWW_AUTHENTICATE), None);
-        let soon = Rejection::new(Reason::KeysUnavailable)
-            .with_retry_after(Duration::ZERO)
-            .to_response();
+        let soon =
+            Rejection::new(Reason::KeysUnavailable).with_retry_after(Duration::ZERO).to_response();
         assert_eq!(header(&soon, RETRY_AFTER), Some("1"));
     }
 
@@ -241,9 +230,6 @@ mod tests {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(header(&response, WWW_AUTHENTICATE), None);
         assert!(!String::from_utf8_lossy(response.body()).contains("the layer is missing"));
-        assert_eq!(
-            rejection.source().unwrap().to_string(),
-            "the layer is missing"
-        );
+        assert_eq!(rejection.source().unwrap().to_string(), "the layer is missing");
     }
 }

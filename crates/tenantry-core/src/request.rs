@@ -63,14 +63,12 @@ impl TenantAwareRequest {
         self.facts().client_id.as_ref()
     }
 
-    /// The caller, in a form that is unique over all issuers and tenants: use it as a key.
+    /// The caller, in a form that is unique over all issuers and tenants: use it as a key. `None` if
+    /// the token has no `sub`, which only an issuer with relaxed required claims permits.
     #[must_use]
-    pub fn identity(&self) -> Identity<'_> {
-        Identity {
-            issuer: self.issuer(),
-            tenant: &self.tenant,
-            subject: self.subject(),
-        }
+    pub fn identity(&self) -> Option<Identity<'_>> {
+        let subject = self.subject()?;
+        Some(Identity { issuer: self.issuer(), tenant: &self.tenant, subject })
     }
 
     /// When the token expires, since the Unix epoch.
@@ -125,17 +123,9 @@ impl TenantAwareRequest {
         observer: &mut impl Observer,
     ) -> Result<(), Rejection> {
         let met = need.is_met(|scope| self.has_scope(scope));
-        let verdict = if met {
-            Verdict::Holds
-        } else {
-            Verdict::Fails(Reason::ScopeMissing)
-        };
+        let verdict = if met { Verdict::Holds } else { Verdict::Fails(Reason::ScopeMissing) };
         for scope in need.first() {
-            let held = if met || self.has_scope(scope) {
-                Verdict::Holds
-            } else {
-                verdict
-            };
+            let held = if met || self.has_scope(scope) { Verdict::Holds } else { verdict };
             observer.check(Check {
                 source: Source::Scope,
                 named: Some(scope),
@@ -147,11 +137,8 @@ impl TenantAwareRequest {
             return Ok(());
         }
         let rule = self.token.policy().scopes();
-        let needed: Vec<_> = need
-            .first()
-            .iter()
-            .map(|scope| rule.render(&self.tenant, scope))
-            .collect();
+        let needed: Vec<_> =
+            need.first().iter().map(|scope| rule.render(&self.tenant, scope)).collect();
         Err(Rejection::new(Reason::ScopeMissing)
             .under(self.token.policy())
             .for_tenant(&self.tenant)
@@ -174,8 +161,10 @@ impl TenantAwareRequest {
         if let Some(claims) = kept.and_then(|claims| claims.downcast().ok()) {
             return Ok(claims);
         }
-        let claims: Arc<C> =
-            Arc::new(serde_json::from_slice(&self.facts().claims).map_err(ClaimsError)?);
+        let claims: Arc<C> = Arc::new(
+            serde_json::from_slice(&self.facts().claims)
+                .map_err(|error| ClaimsError { column: error.column() })?,
+        );
         let shared: Arc<dyn Any + Send + Sync> = claims.clone();
         // Another type may have been kept meanwhile; this one is then used unshared.
         let _ = self.token.0.typed.set(shared);
@@ -201,21 +190,19 @@ pub struct Identity<'a> {
     /// For which tenant.
     pub tenant: &'a ProvenTenant,
     /// Whom.
-    pub subject: Option<&'a Subject>,
+    pub subject: &'a Subject,
 }
 
 /// The claims of a token are not of the type asked for.
-#[derive(Debug)]
-pub struct ClaimsError(serde_json::Error);
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClaimsError {
+    // Not the parser's own error: that may quote a value.
+    column: usize,
+}
 
 impl fmt::Display for ClaimsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The parser's own message may quote a value.
-        write!(
-            f,
-            "the claims do not have the expected form (column {})",
-            self.0.column()
-        )
+        write!(f, "the claims do not have the expected form (column {})", self.column)
     }
 }
 

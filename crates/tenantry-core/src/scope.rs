@@ -67,11 +67,7 @@ impl Scope {
     pub fn from_tokens<'a>(
         tokens: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, InvalidScope> {
-        tokens
-            .into_iter()
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        tokens.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self)
     }
 
     /// The tokens, in the order of the claim.
@@ -127,11 +123,7 @@ impl ScopeRule {
         let own = qualified.filter(|found| found.tenant.is_none_or(|named| named == tenant));
         if self.plain.iter().any(|plain| plain.as_str() == token) {
             // INVARIANT (agreement): tenant `finance` must not read `finance.write` in two ways.
-            return if own.is_some() {
-                Reading::Ambiguous
-            } else {
-                Reading::Own(token)
-            };
+            return if own.is_some() { Reading::Ambiguous } else { Reading::Own(token) };
         }
         match (own, qualified) {
             (Some(found), _) => Reading::Own(found.scope),
@@ -164,10 +156,7 @@ enum Alternatives {
 }
 
 // PANIC: these run on literals, in constants: what would panic does not compile.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated on literals, in constants"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated on literals, in constants")]
 impl ScopeNeed {
     /// Every one of `scopes`.
     ///
@@ -220,15 +209,8 @@ impl ScopeNeed {
         L: IntoIterator<Item = T>,
         T: AsRef<str>,
     {
-        let parse = |list: L| {
-            list.into_iter()
-                .map(|scope| scope.as_ref().parse())
-                .collect()
-        };
-        let lists = lists
-            .into_iter()
-            .map(parse)
-            .collect::<Result<Arc<[Box<[_]>]>, _>>()?;
+        let parse = |list: L| list.into_iter().map(|scope| scope.as_ref().parse()).collect();
+        let lists = lists.into_iter().map(parse).collect::<Result<Arc<[Box<[_]>]>, _>>()?;
         // INVARIANT (fail closed): a need for nothing would admit everyone.
         if lists.is_empty() || lists.iter().any(|list| list.is_empty()) {
             return Err(InvalidScope(()));
@@ -241,12 +223,12 @@ impl ScopeNeed {
         match &self.0 {
             Alternatives::All(scopes) => scopes.iter().all(|scope| held(scope)),
             Alternatives::Any(scopes) => scopes.iter().any(|scope| held(scope)),
-            Alternatives::AnyOfAll(lists) => lists
-                .iter()
-                .any(|list| list.iter().all(|scope| held(scope))),
-            Alternatives::Owned(lists) => lists
-                .iter()
-                .any(|list| list.iter().all(|scope| held(scope.as_str()))),
+            Alternatives::AnyOfAll(lists) => {
+                lists.iter().any(|list| list.iter().all(|scope| held(scope)))
+            }
+            Alternatives::Owned(lists) => {
+                lists.iter().any(|list| list.iter().all(|scope| held(scope.as_str())))
+            }
         }
     }
 
@@ -258,19 +240,14 @@ impl ScopeNeed {
             Alternatives::AnyOfAll(lists) => {
                 lists.iter().copied().take(1).flatten().copied().collect()
             }
-            Alternatives::Owned(lists) => lists
-                .iter()
-                .take(1)
-                .flat_map(|list| list.iter().map(ScopeToken::as_str))
-                .collect(),
+            Alternatives::Owned(lists) => {
+                lists.iter().take(1).flat_map(|list| list.iter().map(ScopeToken::as_str)).collect()
+            }
         }
     }
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "`const fn` has no iterators; the bounds are checked"
-)]
+#[expect(clippy::indexing_slicing, reason = "`const fn` has no iterators; the bounds are checked")]
 const fn assert_scopes(scopes: &[&str]) {
     assert!(!scopes.is_empty(), "require at least one scope");
     let mut at = 0;
@@ -283,10 +260,7 @@ const fn assert_scopes(scopes: &[&str]) {
     }
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "`const fn` has no iterators; the bounds are checked"
-)]
+#[expect(clippy::indexing_slicing, reason = "`const fn` has no iterators; the bounds are checked")]
 const fn is_scope_token(token: &str) -> bool {
     let bytes = token.as_bytes();
     let mut at = 0;
@@ -323,9 +297,7 @@ mod tests {
         assert_eq!(tokens(""), Ok(0));
         assert_eq!(tokens("a"), Ok(1));
         assert_eq!(tokens("a b.c d:e/f"), Ok(3));
-        for scope in [
-            " ", " a", "a ", "a  b", "a\tb", "a\"b", "a\\b", "é", "a\u{7f}",
-        ] {
+        for scope in [" ", " a", "a ", "a  b", "a\tb", "a\"b", "a\\b", "é", "a\u{7f}"] {
             assert!(Scope::parse(scope).is_err(), "{scope:?} was accepted");
         }
     }
@@ -333,18 +305,9 @@ mod tests {
     #[test]
     fn a_qualified_scope_is_its_tenants_and_nobody_elses() {
         let rule = rule("{tenant}.{scope}", &[]);
-        assert_eq!(
-            rule.read("tenant1", "tenant1.finance.write"),
-            Reading::Own("finance.write")
-        );
-        assert_eq!(
-            rule.read("tenant1", "tenant10.finance.write"),
-            Reading::Foreign
-        );
-        assert_eq!(
-            rule.read("tenant10", "tenant1.finance.write"),
-            Reading::Foreign
-        );
+        assert_eq!(rule.read("tenant1", "tenant1.finance.write"), Reading::Own("finance.write"));
+        assert_eq!(rule.read("tenant1", "tenant10.finance.write"), Reading::Foreign);
+        assert_eq!(rule.read("tenant10", "tenant1.finance.write"), Reading::Foreign);
         assert_eq!(rule.read("tenant1", "finance.write"), Reading::Foreign);
         assert_eq!(rule.read("tenant1", "openid"), Reading::Other);
         assert_eq!(rule.read("tenant1", "tenant1."), Reading::Other);
@@ -353,10 +316,7 @@ mod tests {
     #[test]
     fn a_plain_scope_counts_only_when_listed_and_never_when_it_reads_two_ways() {
         let rule = rule("{tenant}.{scope}", &["finance.write"]);
-        assert_eq!(
-            rule.read("tenant1", "finance.write"),
-            Reading::Own("finance.write")
-        );
+        assert_eq!(rule.read("tenant1", "finance.write"), Reading::Own("finance.write"));
         assert_eq!(rule.read("tenant1", "finance.read"), Reading::Foreign);
         assert_eq!(rule.read("finance", "finance.write"), Reading::Ambiguous);
         assert_eq!(rule.read("finance", "finance.read"), Reading::Own("read"));
@@ -364,10 +324,7 @@ mod tests {
 
     #[test]
     fn without_a_tenant_in_the_pattern_every_scope_is_the_tenants() {
-        assert_eq!(
-            rule("{scope}", &[]).read("tenant1", "tenant2.x"),
-            Reading::Own("tenant2.x")
-        );
+        assert_eq!(rule("{scope}", &[]).read("tenant1", "tenant2.x"), Reading::Own("tenant2.x"));
     }
 
     #[test]
@@ -378,6 +335,11 @@ mod tests {
         assert!(ScopeNeed::from_lists([["a b"]]).is_err());
         assert!(std::panic::catch_unwind(|| ScopeNeed::all(&[])).is_err());
         assert!(std::panic::catch_unwind(|| ScopeNeed::any_of_all(&[])).is_err());
+        assert!(std::panic::catch_unwind(|| ScopeNeed::any_of_all(&[&[]])).is_err());
+        assert!(std::panic::catch_unwind(|| ScopeNeed::any_of_all(&[&["a"], &[]])).is_err());
+        assert!(
+            std::panic::catch_unwind(|| ScopeNeed::any_of_all(&[&["a"], &["b", "c d"]])).is_err()
+        );
         assert!(std::panic::catch_unwind(|| ScopeNeed::any(&["a b"])).is_err());
     }
 
@@ -385,25 +347,14 @@ mod tests {
     fn the_challenge_asks_for_the_first_alternative() {
         assert_eq!(ScopeNeed::all(&["a", "b"]).first(), ["a", "b"]);
         assert_eq!(ScopeNeed::any(&["a", "b"]).first(), ["a"]);
-        assert_eq!(
-            ScopeNeed::any_of_all(&[&["a", "b"], &["c"]]).first(),
-            ["a", "b"]
-        );
-        assert_eq!(
-            ScopeNeed::from_lists([["a", "b"], ["c", "d"]])
-                .unwrap()
-                .first(),
-            ["a", "b"]
-        );
+        assert_eq!(ScopeNeed::any_of_all(&[&["a", "b"], &["c"]]).first(), ["a", "b"]);
+        assert_eq!(ScopeNeed::from_lists([["a", "b"], ["c", "d"]]).unwrap().first(), ["a", "b"]);
     }
 
     const NEEDS: [(ScopeNeed, &[&[&str]]); 3] = [
         (ScopeNeed::all(&["a", "b"]), &[&["a", "b"]]),
         (ScopeNeed::any(&["a", "b"]), &[&["a"], &["b"]]),
-        (
-            ScopeNeed::any_of_all(&[&["a", "b"], &["c"]]),
-            &[&["a", "b"], &["c"]],
-        ),
+        (ScopeNeed::any_of_all(&[&["a", "b"], &["c"]]), &[&["a", "b"], &["c"]]),
     ];
 
     proptest! {

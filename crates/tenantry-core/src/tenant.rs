@@ -152,8 +152,31 @@ pub(crate) fn is_tenant_id(text: &str) -> bool {
 }
 
 /// `[A-Za-z0-9_-]`
+#[expect(clippy::indexing_slicing, reason = "a table of 256 has a place for every byte")]
 pub(crate) const fn is_tenant_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+    TENANT_BYTES[byte as usize]
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const TENANT_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let ascii = byte as u8;
+        table[byte] = ascii.is_ascii_alphanumeric() || ascii == b'_' || ascii == b'-';
+        byte += 1;
+    }
+    table
+};
+
+/// Splits `text` after the tenant id that it starts with: as many bytes of the alphabet as there are.
+pub(crate) fn split_tenant_id(text: &str) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|byte| !is_tenant_byte(byte)).unwrap_or(text.len());
+    let first = text.bytes().next()?;
+    if end > MAX_TENANT_ID || !first.is_ascii_alphanumeric() {
+        return None;
+    }
+    text.split_at_checked(end)
 }
 
 #[cfg(test)]
@@ -164,15 +187,12 @@ mod tests {
     fn an_id_is_one_to_128_bytes_of_its_alphabet_starting_with_a_letter_or_digit() {
         let longest = "a".repeat(128);
         for id in ["a", "0", "org_9aK", "T-1", "0f8b-4c", longest.as_str()] {
-            assert_eq!(
-                id.parse::<TenantId>().map(|id| id.to_string()),
-                Ok(id.into())
-            );
+            assert_eq!(id.parse::<TenantId>().map(|id| id.to_string()), Ok(id.into()));
         }
         let too_long = "a".repeat(129);
-        for id in [
-            "", "-a", "_a", "a.b", "a b", " a", "a ", "a/b", "a%62", "tenånt", "a\0", &too_long,
-        ] {
+        for id in
+            ["", "-a", "_a", "a.b", "a b", " a", "a ", "a/b", "a%62", "tenånt", "a\0", &too_long]
+        {
             assert!(id.parse::<TenantId>().is_err(), "{id:?} was accepted");
         }
     }

@@ -69,17 +69,13 @@ pub struct TenantClaim {
 // INVARIANT (secrets stay in)
 impl fmt::Debug for TokenFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenFacts")
-            .field("issuer", &self.issuer)
-            .finish_non_exhaustive()
+        f.debug_struct("TokenFacts").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for TenantClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantClaim")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("TenantClaim").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -18,12 +18,7 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// Returns a full bucket of `capacity` that earns one token per `refill`.
     pub(crate) const fn full(capacity: u32, refill: Duration) -> Self {
-        Self {
-            capacity,
-            refill,
-            tokens: capacity,
-            counted_at: Duration::ZERO,
-        }
+        Self { capacity, refill, tokens: capacity, counted_at: Duration::ZERO }
     }
 
     /// Takes a token, or says that there is none.
@@ -47,9 +42,8 @@ impl Bucket {
         match u32::try_from(earned) {
             Ok(earned) if earned < missing => {
                 self.tokens = self.tokens.saturating_add(earned);
-                self.counted_at = self
-                    .counted_at
-                    .saturating_add(self.refill.saturating_mul(earned));
+                self.counted_at =
+                    self.counted_at.saturating_add(self.refill.saturating_mul(earned));
             }
             // Full: what would be earned on top is lost, so a long silence saves nothing up.
             _ => {

@@ -14,9 +14,7 @@ impl SystemClock {
     /// Returns a clock whose monotonic time starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 }
 
@@ -29,9 +27,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     /// A time before 1970 reads as 1970: every token is then not yet valid, and none is accepted.
     fn unix(&self) -> Duration {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     fn monotonic(&self) -> Duration {

@@ -3,8 +3,8 @@
 //! [RFC 5280 §4.1]: https://www.rfc-editor.org/rfc/rfc5280#section-4.1
 //! [RFC 8017 §A.1.1]: https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1
 
-use crate::keys::SkipReason;
 use crate::material::{Curve, Material};
+use crate::skipped::SkipReason;
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
@@ -27,11 +27,7 @@ const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 /// Reads a `SubjectPublicKeyInfo`.
 pub(crate) fn public_key(der: &[u8]) -> Result<Material, SkipReason> {
-    let Info {
-        algorithm,
-        curve,
-        key,
-    } = info(der).ok_or(SkipReason::Malformed)?;
+    let Info { algorithm, curve, key } = info(der).ok_or(SkipReason::Malformed)?;
     match (algorithm, curve) {
         (RSA_ENCRYPTION, None) => rsa_public_key(key),
         (EC_PUBLIC_KEY, Some(P256)) => Material::ec_point(Curve::P256, key),
@@ -62,19 +58,12 @@ fn info(der: &[u8]) -> Option<Info<'_>> {
     let algorithm = identifier.next(OBJECT_IDENTIFIER)?;
     let curve = match identifier.0.first() {
         None => None,
-        Some(&NULL) => identifier
-            .next(NULL)
-            .filter(|null| null.is_empty())
-            .map(|_| None)?,
+        Some(&NULL) => identifier.next(NULL).filter(|null| null.is_empty()).map(|_| None)?,
         Some(_) => Some(identifier.next(OBJECT_IDENTIFIER)?),
     };
     // The first byte of a bit string counts the unused bits: a key has none.
     let key = bits.strip_prefix(&[0])?;
-    (info.0.is_empty() && identifier.0.is_empty()).then_some(Info {
-        algorithm,
-        curve,
-        key,
-    })
+    (info.0.is_empty() && identifier.0.is_empty()).then_some(Info { algorithm, curve, key })
 }
 
 fn integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -134,18 +123,9 @@ mod tests {
     fn a_length_has_one_spelling() {
         let content = vec![7; 300];
         let of = |head: &[u8], len: usize| [head, &content[..len]].concat();
-        assert_eq!(
-            reads(&of(&[0x30, 3], 3), 0x30).map(|found| found.len()),
-            Some(3)
-        );
-        assert_eq!(
-            reads(&of(&[0x30, 0x81, 200], 200), 0x30).map(|found| found.len()),
-            Some(200)
-        );
-        assert_eq!(
-            reads(&of(&[0x30, 0x82, 1, 44], 300), 0x30).map(|found| found.len()),
-            Some(300)
-        );
+        assert_eq!(reads(&of(&[0x30, 3], 3), 0x30).map(|found| found.len()), Some(3));
+        assert_eq!(reads(&of(&[0x30, 0x81, 200], 200), 0x30).map(|found| found.len()), Some(200));
+        assert_eq!(reads(&of(&[0x30, 0x82, 1, 44], 300), 0x30).map(|found| found.len()), Some(300));
         for (head, len) in [
             (&[0x30, 0x81, 3][..], 3),
             (&[0x30, 0x82, 0, 200], 200),

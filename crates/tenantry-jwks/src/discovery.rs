@@ -23,19 +23,12 @@ pub(crate) async fn jwks_request(
     transport: &dyn Transport,
 ) -> Result<FetchRequest, LoadError> {
     let mut failure = LoadError::from(LoadErrorKind::Discovery);
-    for url in locations(issuer.as_str())
-        .ok_or(FetchErrorKind::Url)
-        .map_err(unfetchable)?
-    {
+    for url in locations(issuer.as_str()).ok_or(FetchErrorKind::Url).map_err(unfetchable)? {
         let request = FetchRequest::new(&url, urls.origin, urls.loopback_http)?;
         match get(transport, request).await {
             Ok(document) => {
                 if let Some(url) = jwks_uri(&document, issuer) {
-                    return Ok(FetchRequest::new(
-                        &url,
-                        UrlOrigin::Document,
-                        urls.loopback_http,
-                    )?);
+                    return Ok(FetchRequest::new(&url, UrlOrigin::Document, urls.loopback_http)?);
                 }
                 failure = LoadErrorKind::Discovery.into();
             }
@@ -52,10 +45,7 @@ fn unfetchable(kind: FetchErrorKind) -> LoadError {
 }
 
 const fn is_unreachable(kind: LoadErrorKind) -> bool {
-    matches!(
-        kind,
-        LoadErrorKind::Fetch(FetchErrorKind::Connect | FetchErrorKind::TimedOut)
-    )
+    matches!(kind, LoadErrorKind::Fetch(FetchErrorKind::Connect | FetchErrorKind::TimedOut))
 }
 
 /// `https://host/.well-known/oauth-authorization-server/path`, then
@@ -104,10 +94,7 @@ mod tests {
     }
 
     async fn discover(script: &Script, loopback_http: bool) -> Result<String, LoadErrorKind> {
-        let urls = UrlRules {
-            loopback_http,
-            origin: UrlOrigin::Operator,
-        };
+        let urls = UrlRules { loopback_http, origin: UrlOrigin::Operator };
         let request = jwks_request(&Issuer::new(ISSUER), urls, script).await;
         request
             .inspect(|request| assert_eq!(request.origin(), UrlOrigin::Document))
@@ -138,12 +125,7 @@ mod tests {
             let found = locations(issuer).unwrap();
             assert_eq!(found, [inserted, appended], "{issuer}");
         }
-        for issuer in [
-            "https://auth.example/?a=b",
-            "https://auth.example/#a",
-            "auth",
-            "",
-        ] {
+        for issuer in ["https://auth.example/?a=b", "https://auth.example/#a", "auth", ""] {
             assert_eq!(locations(issuer), None, "{issuer}");
         }
     }
@@ -189,16 +171,10 @@ mod tests {
         let script = Script::default();
         script.says(INSERTED, ["<html>".into()]);
         script.says(APPENDED, [metadata("https://auth.example/tenant2", KEYS)]);
-        assert_eq!(
-            discover(&script, false).await,
-            Err(LoadErrorKind::Discovery)
-        );
+        assert_eq!(discover(&script, false).await, Err(LoadErrorKind::Discovery));
 
         let script = Script::default();
-        assert_eq!(
-            discover(&script, false).await,
-            Err(LoadErrorKind::Status(404))
-        );
+        assert_eq!(discover(&script, false).await, Err(LoadErrorKind::Status(404)));
     }
 
     #[tokio::test]
@@ -206,10 +182,7 @@ mod tests {
         for kind in [FetchErrorKind::Connect, FetchErrorKind::TimedOut] {
             let script = Script::default();
             script.says(INSERTED, [kind.into()]);
-            assert_eq!(
-                discover(&script, false).await,
-                Err(LoadErrorKind::Fetch(kind))
-            );
+            assert_eq!(discover(&script, false).await, Err(LoadErrorKind::Fetch(kind)));
             assert_eq!(script.asked(), [INSERTED]);
         }
     }
@@ -221,17 +194,9 @@ mod tests {
             ("http://auth.example/keys", false, insecure.clone()),
             ("http://auth.example/keys", true, insecure.clone()),
             ("http://127.0.0.1:9/keys", false, insecure.clone()),
-            (
-                "http://127.0.0.1:9/keys",
-                true,
-                Ok("http://127.0.0.1:9/keys".to_owned()),
-            ),
+            ("http://127.0.0.1:9/keys", true, Ok("http://127.0.0.1:9/keys".to_owned())),
             ("file://auth.example/keys", true, insecure),
-            (
-                "/keys",
-                true,
-                Err(LoadErrorKind::Fetch(FetchErrorKind::Url)),
-            ),
+            ("/keys", true, Err(LoadErrorKind::Fetch(FetchErrorKind::Url))),
         ] {
             let script = Script::default();
             script.says(INSERTED, [metadata(ISSUER, url)]);

@@ -14,23 +14,14 @@ pub struct KeyError {
 }
 
 impl KeyError {
-    pub(crate) const AMBIGUOUS: Self = Self {
-        kind: KeyErrorKind::Ambiguous,
-        retry_after: None,
-    };
-    pub(crate) const UNKNOWN: Self = Self {
-        kind: KeyErrorKind::Unknown,
-        retry_after: None,
-    };
+    pub(crate) const AMBIGUOUS: Self = Self { kind: KeyErrorKind::Ambiguous, retry_after: None };
+    pub(crate) const UNKNOWN: Self = Self { kind: KeyErrorKind::Unknown, retry_after: None };
 
     pub(crate) fn unavailable(retry_after: Duration) -> Self {
         // `Retry-After` has whole seconds, and zero would invite a storm.
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         let retry_after = Some(Duration::from_secs(seconds.max(1)));
-        Self {
-            kind: KeyErrorKind::Unavailable,
-            retry_after,
-        }
+        Self { kind: KeyErrorKind::Unavailable, retry_after }
     }
 
     /// Returns the category.
@@ -119,10 +110,7 @@ impl LoadError {
         kind: LoadErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            kind,
-            source: Some(source.into()),
-        }
+        Self { kind, source: Some(source.into()) }
     }
 }
 
@@ -134,10 +122,7 @@ impl From<LoadErrorKind> for LoadError {
 
 impl From<FetchError> for LoadError {
     fn from(error: FetchError) -> Self {
-        Self {
-            kind: LoadErrorKind::Fetch(error.kind()),
-            source: error.into_source(),
-        }
+        Self { kind: LoadErrorKind::Fetch(error.kind()), source: error.into_source() }
     }
 }
 

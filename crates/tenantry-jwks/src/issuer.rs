@@ -12,13 +12,14 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::error::{KeyError, LoadError, LoadErrorKind};
+use crate::flight::{Landing, fly};
 use crate::key::Key;
 use crate::keys::{KeySet, Selection};
-use crate::load::load;
 use crate::refresh::{Advice, Answer, Dice, Flight, Need, Outcome, Refresh};
 use crate::settings::KeySettings;
 use crate::source::{KeySource, Kind, Place, UrlRules};
-use crate::transport::{FetchErrorKind, Transport};
+use crate::status::KeyStatus;
+use crate::transport::Transport;
 
 /// What all issuers of a store have in common.
 pub(crate) struct Means {
@@ -86,10 +87,7 @@ impl IssuerKeys {
             means,
             held: ArcSwapOption::new(held),
             quiet_until: AtomicU64::new(quiet_until),
-            refresh: Mutex::new(State {
-                refresh,
-                failure: None,
-            }),
+            refresh: Mutex::new(State { refresh, failure: None }),
             landed: watch::Sender::new(Flight::NONE),
         })
     }
@@ -106,9 +104,7 @@ impl IssuerKeys {
         let now = self.now();
         self.look(now);
         let held = self.held.load();
-        held.as_ref()
-            .filter(|held| now < held.stale_at)
-            .map(|held| held.epoch)
+        held.as_ref().filter(|held| now < held.stale_at).map(|held| held.epoch)
     }
 
     /// Returns the one key that a token with this `kid` and `alg` is judged by.
@@ -183,10 +179,7 @@ impl IssuerKeys {
         match held.set.select(kid, algorithm) {
             Selection::Ambiguous => Found::Ambiguous,
             Selection::None => Found::Missing,
-            Selection::One(key) => Found::Key(FoundKey {
-                key: Arc::clone(key),
-                epoch: held.epoch,
-            }),
+            Selection::One(key) => Found::Key(FoundKey { key: Arc::clone(key), epoch: held.epoch }),
         }
     }
 
@@ -200,20 +193,14 @@ impl IssuerKeys {
     /// Asks what to do, and does it.
     fn ask(self: &Arc<Self>, now: Duration, need: Need) -> Answer {
         let (Some((place, urls)), Ok(runtime)) = (&self.source, Handle::try_current()) else {
-            return Answer::Unavailable {
-                retry_after: Duration::ZERO,
-            };
+            return Answer::Unavailable { retry_after: Duration::ZERO };
         };
         let mut state = self.state();
         let Advice { answer, start } = state.refresh.ask(now, need);
         self.quiet(&state.refresh);
         drop(state);
         if let Some(flight) = start {
-            let landing = Landing {
-                keys: Arc::clone(self),
-                flight,
-                landed: false,
-            };
+            let landing = Landing::of(Arc::clone(self), flight);
             // INVARIANT (no network for strangers): the fetch belongs to nobody, so a caller that
             // disconnects neither stops it nor pays for it twice.
             runtime.spawn(fly(landing, place.clone(), *urls));
@@ -223,21 +210,14 @@ impl IssuerKeys {
 
     async fn has_landed(&self, flight: Flight) {
         // The sender is in `self`, so this does not fail.
-        let _ = self
-            .landed
-            .subscribe()
-            .wait_for(|landed| *landed >= flight)
-            .await;
+        let _ = self.landed.subscribe().wait_for(|landed| *landed >= flight).await;
     }
 
-    fn land(&self, flight: Flight, loaded: Result<KeySet, LoadError>) {
+    /// Takes in how a fetch ended.
+    pub(crate) fn land(&self, flight: Flight, loaded: Result<KeySet, LoadError>) {
         let now = self.now();
         let dice = (self.means.dice)();
-        let outcome = if loaded.is_ok() {
-            Outcome::Loaded
-        } else {
-            Outcome::Failed
-        };
+        let outcome = if loaded.is_ok() { Outcome::Loaded } else { Outcome::Failed };
         let mut state = self.state();
         // Others may have started, and finished, since this one was given up.
         if !state.refresh.land(now, flight, outcome, dice) {
@@ -259,6 +239,14 @@ impl IssuerKeys {
         self.landed.send_replace(flight);
     }
 
+    pub(crate) const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    pub(crate) fn means(&self) -> &Means {
+        &self.means
+    }
+
     fn hold(&self, set: KeySet, now: Duration, stale_at: Duration) {
         let before = self.held.load_full();
         self.report_success(&set, before.as_deref());
@@ -267,17 +255,11 @@ impl IssuerKeys {
             Some(before) if before.set.lives_on_in(&set) => before.epoch,
             _ => Epoch::new(),
         };
-        self.held.store(Some(Arc::new(Held {
-            set: Arc::new(set),
-            epoch,
-            since: now,
-            stale_at,
-        })));
+        self.held.store(Some(Arc::new(Held { set: Arc::new(set), epoch, since: now, stale_at })));
     }
 
     fn quiet(&self, refresh: &Refresh) {
-        self.quiet_until
-            .store(nanoseconds(refresh.quiet_until()), Ordering::Relaxed);
+        self.quiet_until.store(nanoseconds(refresh.quiet_until()), Ordering::Relaxed);
     }
 
     /// Never held over an await.
@@ -316,20 +298,13 @@ impl IssuerKeys {
 
 impl fmt::Debug for IssuerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerKeys")
-            .field("issuer", &self.issuer)
-            .finish_non_exhaustive()
+        f.debug_struct("IssuerKeys").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
 impl Held {
     fn fixed(set: Arc<KeySet>) -> Self {
-        Self {
-            set,
-            epoch: Epoch::new(),
-            since: Duration::ZERO,
-            stale_at: Duration::MAX,
-        }
+        Self { set, epoch: Epoch::new(), since: Duration::ZERO, stale_at: Duration::MAX }
     }
 }
 
@@ -354,75 +329,6 @@ impl Found {
             (Self::Key(found), _) => Ok(found),
             (Self::Missing, _) => Err(KeyError::UNKNOWN),
         }
-    }
-}
-
-async fn fly(landing: Landing, place: Place, urls: UrlRules) {
-    let means = &landing.keys.means;
-    let loading = load(&landing.keys.issuer, &place, urls, means.transport.as_ref());
-    let loaded = match tokio::time::timeout(means.settings.fetch_time_limit, loading).await {
-        Ok(loaded) => loaded,
-        Err(_) => Err(LoadErrorKind::Fetch(FetchErrorKind::TimedOut).into()),
-    };
-    landing.with(loaded);
-}
-
-/// Sees to it that a fetch ends, whatever becomes of its task: callers wait for it.
-struct Landing {
-    keys: Arc<IssuerKeys>,
-    flight: Flight,
-    landed: bool,
-}
-
-impl Landing {
-    fn with(mut self, loaded: Result<KeySet, LoadError>) {
-        self.landed = true;
-        self.keys.land(self.flight, loaded);
-    }
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        if !self.landed {
-            self.keys
-                .land(self.flight, Err(LoadErrorKind::Interrupted.into()));
-        }
-    }
-}
-
-/// Where the keys of an issuer stand.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyStatus {
-    keys: usize,
-    age: Option<Duration>,
-    usable: bool,
-    failure: Option<LoadErrorKind>,
-}
-
-impl KeyStatus {
-    /// Returns whether tokens of the issuer can be judged.
-    #[must_use]
-    pub const fn is_ready(&self) -> bool {
-        self.usable
-    }
-
-    /// Returns how many keys there are.
-    #[must_use]
-    pub const fn keys(&self) -> usize {
-        self.keys
-    }
-
-    /// Returns how long ago they were loaded, if they were. For keys in the configuration, how long
-    /// the clock has been running.
-    #[must_use]
-    pub const fn age(&self) -> Option<Duration> {
-        self.age
-    }
-
-    /// Returns why the last fetch failed, if it did.
-    #[must_use]
-    pub const fn failure(&self) -> Option<LoadErrorKind> {
-        self.failure
     }
 }
 

@@ -14,8 +14,8 @@ use tenantry_core::Algorithm;
 
 use crate::json::{self, Members};
 use crate::key::Key;
-use crate::keys::SkipReason;
 use crate::material::{Curve, Material};
+use crate::skipped::SkipReason;
 
 /// Members of private and symmetric keys ([RFC 7518 §6.2.2], [RFC 7518 §6.3.2], [RFC 7518 §6.4]).
 ///
@@ -28,10 +28,7 @@ const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", 
 pub(crate) fn read(json: &[u8]) -> Result<Key, SkipReason> {
     let mut members = json::object(json).ok_or(SkipReason::Malformed)?;
     // A secret that was published is no secret any more: anyone may sign with it.
-    if SECRET_MEMBERS
-        .iter()
-        .any(|&name| members.contains_key(name))
-    {
+    if SECRET_MEMBERS.iter().any(|&name| members.contains_key(name)) {
         return Err(SkipReason::Secret);
     }
     known_key_type(&members)?;
@@ -39,11 +36,7 @@ pub(crate) fn read(json: &[u8]) -> Result<Key, SkipReason> {
     let jwk: Jwk =
         serde_json::from_value(Value::Object(members)).map_err(|_| SkipReason::Malformed)?;
     is_for_verifying(&jwk.common)?;
-    Key::prepare(
-        jwk.common.key_id.as_deref(),
-        only,
-        material(&jwk.algorithm)?,
-    )
+    Key::prepare(jwk.common.key_id.as_deref(), only, material(&jwk.algorithm)?)
 }
 
 fn known_key_type(members: &Members) -> Result<(), SkipReason> {
@@ -69,21 +62,14 @@ fn algorithm(members: &mut Members) -> Result<Option<Algorithm>, SkipReason> {
 /// [RFC 7517 §4.2]: https://www.rfc-editor.org/rfc/rfc7517#section-4.2
 /// [RFC 7517 §4.3]: https://www.rfc-editor.org/rfc/rfc7517#section-4.3
 fn is_for_verifying(common: &CommonParameters) -> Result<(), SkipReason> {
-    if common
-        .public_key_use
-        .as_ref()
-        .is_some_and(|used| *used != PublicKeyUse::Signature)
-    {
+    if common.public_key_use.as_ref().is_some_and(|used| *used != PublicKeyUse::Signature) {
         return Err(SkipReason::Use);
     }
     let Some(operations) = &common.key_operations else {
         return Ok(());
     };
     let about_signatures = |operation: &KeyOperations| {
-        matches!(
-            operation,
-            KeyOperations::Verify | KeyOperations::Sign | KeyOperations::Other(_)
-        )
+        matches!(operation, KeyOperations::Verify | KeyOperations::Sign | KeyOperations::Other(_))
     };
     if !operations.contains(&KeyOperations::Verify) || !operations.iter().all(about_signatures) {
         return Err(SkipReason::Use);
@@ -116,9 +102,7 @@ fn material(parameters: &AlgorithmParameters) -> Result<Material, SkipReason> {
 /// [RFC 7515 §2]: https://www.rfc-editor.org/rfc/rfc7515#section-2
 /// [RFC 4648 §3.5]: https://www.rfc-editor.org/rfc/rfc4648#section-3.5
 fn octets(text: &str) -> Result<Vec<u8>, SkipReason> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| SkipReason::Parameters)
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| SkipReason::Parameters)
 }
 
 #[cfg(test)]
@@ -178,10 +162,8 @@ mod tests {
             (with(ed25519("a"), "alg", "EdDSA"), vec![Algorithm::EdDsa]),
         ] {
             let key = read_value(&jwk).unwrap();
-            let fitting: Vec<_> = Algorithm::ALL
-                .into_iter()
-                .filter(|&algorithm| key.fits(algorithm))
-                .collect();
+            let fitting: Vec<_> =
+                Algorithm::ALL.into_iter().filter(|&algorithm| key.fits(algorithm)).collect();
             assert_eq!(fitting, algorithms, "{jwk}");
         }
     }
@@ -221,34 +203,16 @@ mod tests {
         }
         refused(&with(rsa(), "use", json!(["sig"])), SkipReason::Malformed);
 
-        for good in [
-            json!(["verify"]),
-            json!(["sign", "verify"]),
-            json!(["verify", "x-ours"]),
-        ] {
-            assert!(
-                read_value(&with(rsa(), "key_ops", good.clone())).is_ok(),
-                "{good}"
-            );
+        for good in [json!(["verify"]), json!(["sign", "verify"]), json!(["verify", "x-ours"])] {
+            assert!(read_value(&with(rsa(), "key_ops", good.clone())).is_ok(), "{good}");
         }
-        for bad in [
-            json!([]),
-            json!(["sign"]),
-            json!(["encrypt"]),
-            json!(["verify", "encrypt"]),
-        ] {
+        for bad in [json!([]), json!(["sign"]), json!(["encrypt"]), json!(["verify", "encrypt"])] {
             refused(&with(rsa(), "key_ops", bad), SkipReason::Use);
         }
         refused(&with(rsa(), "key_ops", "verify"), SkipReason::Malformed);
         // Both are there, and one of them forbids it.
-        refused(
-            &with(with(rsa(), "use", "sig"), "key_ops", json!(["wrapKey"])),
-            SkipReason::Use,
-        );
-        refused(
-            &with(with(rsa(), "use", "enc"), "key_ops", json!(["verify"])),
-            SkipReason::Use,
-        );
+        refused(&with(with(rsa(), "use", "sig"), "key_ops", json!(["wrapKey"])), SkipReason::Use);
+        refused(&with(with(rsa(), "use", "enc"), "key_ops", json!(["verify"])), SkipReason::Use);
     }
 
     #[test]
@@ -257,10 +221,7 @@ mod tests {
             refused(&with(rsa(), name, "AQAB"), SkipReason::Secret);
             refused(&with(p256(), name, Value::Null), SkipReason::Secret);
         }
-        refused(
-            &json!({ "kty": "oct", "k": "AQAB", "alg": "HS256" }),
-            SkipReason::Secret,
-        );
+        refused(&json!({ "kty": "oct", "k": "AQAB", "alg": "HS256" }), SkipReason::Secret);
         refused(&json!({ "kty": "oct" }), SkipReason::KeyType);
     }
 
@@ -268,10 +229,7 @@ mod tests {
     fn an_rsa_key_written_as_a_symmetric_one_is_no_key() {
         // The n of an RSA key as `k`: the confusion of algorithms in JWK clothes.
         let n = rsa()["n"].clone();
-        refused(
-            &with(json!({ "kty": "oct", "alg": "HS256" }), "k", n),
-            SkipReason::Secret,
-        );
+        refused(&with(json!({ "kty": "oct", "alg": "HS256" }), "k", n), SkipReason::Secret);
     }
 
     #[test]
@@ -291,11 +249,9 @@ mod tests {
 
     #[test]
     fn a_missing_parameter_is_refused() {
-        for (jwk, names) in [
-            (p256(), &["crv", "x", "y"][..]),
-            (ed25519("a"), &["crv", "x"]),
-            (rsa(), &["n", "e"]),
-        ] {
+        for (jwk, names) in
+            [(p256(), &["crv", "x", "y"][..]), (ed25519("a"), &["crv", "x"]), (rsa(), &["n", "e"])]
+        {
             for name in names {
                 refused(&without(jwk.clone(), name), SkipReason::Parameters);
                 refused(&with(jwk.clone(), name, 7), SkipReason::Parameters);
@@ -309,10 +265,7 @@ mod tests {
         // Padded; unused bits set; a blank; the other alphabet.
         let other = "x+FEzRu9m36HLN/tue659LNpXW6pCyStikYjKIWI5a0";
         refused(&with(p256(), "x", format!("{x}=")), SkipReason::Parameters);
-        refused(
-            &with(p256(), "x", x.replace("VEU", "VEV")),
-            SkipReason::Parameters,
-        );
+        refused(&with(p256(), "x", x.replace("VEU", "VEV")), SkipReason::Parameters);
         refused(&with(p256(), "x", format!("{x} ")), SkipReason::Parameters);
         refused(&with(p256(), "y", other), SkipReason::Parameters);
         refused(&with(rsa(), "e", "AQAB===="), SkipReason::Parameters);
@@ -332,10 +285,7 @@ mod tests {
 
     #[test]
     fn the_limits_of_rsa_hold_for_a_jwk() {
-        refused(
-            &with(rsa(), "n", base64(&[0xff; 128])),
-            SkipReason::RsaModulus,
-        );
+        refused(&with(rsa(), "n", base64(&[0xff; 128])), SkipReason::RsaModulus);
         refused(&with(rsa(), "e", "AQ"), SkipReason::RsaExponent);
         refused(&with(rsa(), "e", "AQAA"), SkipReason::RsaExponent);
     }
@@ -348,10 +298,7 @@ mod tests {
 
     #[test]
     fn a_kid_is_a_string() {
-        assert_eq!(
-            read_value(&with(p256(), "kid", "1")).unwrap().kid(),
-            Some("1")
-        );
+        assert_eq!(read_value(&with(p256(), "kid", "1")).unwrap().kid(), Some("1"));
         assert_eq!(read_value(&p256()).unwrap().kid(), None);
         refused(&with(p256(), "kid", 1), SkipReason::Malformed);
     }

@@ -12,8 +12,8 @@ use aws_lc_rs::signature::{
 };
 use tenantry_core::Algorithm;
 
-use crate::keys::SkipReason;
 use crate::material::{Curve, Material};
+use crate::skipped::SkipReason;
 
 /// A public key of an issuer, prepared when its set was loaded.
 ///
@@ -63,12 +63,7 @@ impl Key {
         };
         // The backend refuses a point that is not on its curve.
         let prepared = prepared.map_err(|_| SkipReason::Parameters)?;
-        Ok(Self {
-            kid: kid.map(Box::from),
-            only,
-            material,
-            prepared,
-        })
+        Ok(Self { kid: kid.map(Box::from), only, material, prepared })
     }
 
     /// Returns the `kid` of the key ([RFC 7517 §4.5]), if it has one.
@@ -120,9 +115,7 @@ impl Key {
 
     /// Whether there is an algorithm that both fit.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        Algorithm::ALL
-            .into_iter()
-            .any(|algorithm| self.fits(algorithm) && other.fits(algorithm))
+        Algorithm::ALL.into_iter().any(|algorithm| self.fits(algorithm) && other.fits(algorithm))
     }
 
     fn form(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
@@ -158,22 +151,13 @@ fn rsa_form(algorithm: Algorithm) -> Option<(usize, &'static RsaParameters)> {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.material {
-            Material::Ec {
-                curve: Curve::P256, ..
-            } => "P-256",
-            Material::Ec {
-                curve: Curve::P384, ..
-            } => "P-384",
-            Material::Ec {
-                curve: Curve::P521, ..
-            } => "P-521",
+            Material::Ec { curve: Curve::P256, .. } => "P-256",
+            Material::Ec { curve: Curve::P384, .. } => "P-384",
+            Material::Ec { curve: Curve::P521, .. } => "P-521",
             Material::Ed25519(_) => "Ed25519",
             Material::Rsa { .. } => "RSA",
         };
-        f.debug_struct("Key")
-            .field("kind", &kind)
-            .field("only", &self.only)
-            .finish_non_exhaustive()
+        f.debug_struct("Key").field("kind", &kind).field("only", &self.only).finish_non_exhaustive()
     }
 }
 
@@ -217,25 +201,13 @@ mod tests {
     fn accepts_only(key: &Key, algorithm: Algorithm, signature: &[u8]) {
         for other in Algorithm::ALL {
             let verdict = key.verify(other, MESSAGE, signature);
-            assert_eq!(
-                verdict.is_ok(),
-                other == algorithm,
-                "{algorithm} read as {other}"
-            );
+            assert_eq!(verdict.is_ok(), other == algorithm, "{algorithm} read as {other}");
         }
         assert!(key.verify(algorithm, b"header.payloaD", signature).is_err());
         let mut changed = signature.to_vec();
         changed[5] ^= 1;
-        for wrong in [
-            &changed[..],
-            &signature[1..],
-            &[signature, &[0]].concat(),
-            &[],
-        ] {
-            assert!(
-                key.verify(algorithm, MESSAGE, wrong).is_err(),
-                "{algorithm}"
-            );
+        for wrong in [&changed[..], &signature[1..], &[signature, &[0]].concat(), &[]] {
+            assert!(key.verify(algorithm, MESSAGE, wrong).is_err(), "{algorithm}");
         }
     }
 
@@ -243,34 +215,15 @@ mod tests {
     fn eddsa_signatures_are_judged() {
         let signature = ed25519_pair("a").sign(MESSAGE);
         accepts_only(&key(&ed25519("a")), Algorithm::EdDsa, signature.as_ref());
-        assert!(
-            key(&ed25519("b"))
-                .verify(Algorithm::EdDsa, MESSAGE, signature.as_ref())
-                .is_err()
-        );
+        assert!(key(&ed25519("b")).verify(Algorithm::EdDsa, MESSAGE, signature.as_ref()).is_err());
     }
 
     #[test]
     fn ecdsa_signatures_are_r_and_s_at_full_length() {
         let cases: [(_, _, &EcdsaSigningAlgorithm, _); 3] = [
-            (
-                Algorithm::Es256,
-                "P-256",
-                &ECDSA_P256_SHA256_FIXED_SIGNING,
-                64,
-            ),
-            (
-                Algorithm::Es384,
-                "P-384",
-                &ECDSA_P384_SHA384_FIXED_SIGNING,
-                96,
-            ),
-            (
-                Algorithm::Es512,
-                "P-521",
-                &ECDSA_P521_SHA512_FIXED_SIGNING,
-                132,
-            ),
+            (Algorithm::Es256, "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING, 64),
+            (Algorithm::Es384, "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING, 96),
+            (Algorithm::Es512, "P-521", &ECDSA_P521_SHA512_FIXED_SIGNING, 132),
         ];
         for (algorithm, crv, signing, len) in cases {
             let pair = EcdsaKeyPair::generate(signing).unwrap();
@@ -278,10 +231,7 @@ mod tests {
             assert_eq!(signature.as_ref().len(), len);
             let key = key(&ec(crv, &pair));
             accepts_only(&key, algorithm, signature.as_ref());
-            assert!(
-                key.verify(algorithm, MESSAGE, &vec![0; len]).is_err(),
-                "r = s = 0"
-            );
+            assert!(key.verify(algorithm, MESSAGE, &vec![0; len]).is_err(), "r = s = 0");
         }
     }
 
@@ -291,10 +241,7 @@ mod tests {
         let pair = EcdsaKeyPair::generate(signing).unwrap();
         let signature = pair.sign(&SystemRandom::new(), MESSAGE).unwrap();
         let key = key(&ec("P-256", &pair));
-        assert!(
-            key.verify(Algorithm::Es256, MESSAGE, signature.as_ref())
-                .is_err()
-        );
+        assert!(key.verify(Algorithm::Es256, MESSAGE, signature.as_ref()).is_err());
     }
 
     #[test]
@@ -314,25 +261,16 @@ mod tests {
         ];
         for (algorithm, encoding) in encodings {
             let mut signature = vec![0; pair.public_modulus_len()];
-            pair.sign(encoding, &SystemRandom::new(), MESSAGE, &mut signature)
-                .unwrap();
+            pair.sign(encoding, &SystemRandom::new(), MESSAGE, &mut signature).unwrap();
             let any_key = key(&any);
             accepts_only(&any_key, algorithm, &signature);
-            assert!(
-                any_key.verify(algorithm, MESSAGE, &signature).is_ok(),
-                "a second time"
-            );
+            assert!(any_key.verify(algorithm, MESSAGE, &signature).is_ok(), "a second time");
 
             let mut one = any.clone();
             one["alg"] = algorithm.as_str().into();
             accepts_only(&key(&one), algorithm, &signature);
 
-            one["alg"] = if algorithm == Algorithm::Rs256 {
-                "PS256"
-            } else {
-                "RS256"
-            }
-            .into();
+            one["alg"] = if algorithm == Algorithm::Rs256 { "PS256" } else { "RS256" }.into();
             let other = key(&one);
             assert!(!other.fits(algorithm));
             assert!(other.verify(algorithm, MESSAGE, &signature).is_err());

@@ -4,14 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use tenantry_core::Algorithm;
 
+use crate::document::Document;
 use crate::jwk;
 use crate::key::Key;
 use crate::pem;
+use crate::skipped::{SkipReason, SkippedKey};
 
 /// A JWK Set ([RFC 7517 §5]): the keys of it that signatures can be judged by.
 ///
@@ -58,10 +57,7 @@ impl KeySet {
         if document.0.len() > Self::MAX_KEYS {
             return Err(KeySetError::TOO_MANY);
         }
-        let read = document
-            .0
-            .into_iter()
-            .map(|key| jwk::read(key.get().as_bytes()));
+        let read = document.0.into_iter().map(|key| jwk::read(key.get().as_bytes()));
         Ok(Self::of(read, false))
     }
 
@@ -99,10 +95,7 @@ impl KeySet {
     #[must_use]
     pub fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Selection<'_> {
         let named = |key: &Arc<Key>| self.nameless || kid.is_none() || key.kid() == kid;
-        let mut fitting = self
-            .keys
-            .iter()
-            .filter(|key| named(key) && key.fits(algorithm));
+        let mut fitting = self.keys.iter().filter(|key| named(key) && key.fits(algorithm));
         match (fitting.next(), fitting.next()) {
             (None, _) => Selection::None,
             (Some(key), None) => Selection::One(key),
@@ -138,18 +131,12 @@ impl KeySet {
     }
 
     fn of(read: impl IntoIterator<Item = Result<Key, SkipReason>>, nameless: bool) -> Self {
-        let mut set = Self {
-            nameless,
-            ..Self::default()
-        };
+        let mut set = Self { nameless, ..Self::default() };
         let mut sound: Vec<(usize, Arc<Key>)> = Vec::new();
         for (index, key) in read.into_iter().enumerate() {
             match key {
                 Ok(key) if sound.iter().any(|(_, other)| other.is_same(&key)) => {
-                    set.skipped.push(SkippedKey {
-                        index,
-                        reason: SkipReason::Repeated,
-                    });
+                    set.skipped.push(SkippedKey { index, reason: SkipReason::Repeated });
                 }
                 Ok(key) => sound.push((index, Arc::new(key))),
                 Err(reason) => set.skipped.push(SkippedKey { index, reason }),
@@ -160,10 +147,7 @@ impl KeySet {
                 other != index && candidate.kid() == key.kid() && candidate.overlaps(key)
             };
             if key.kid().is_some() && sound.iter().any(rival) {
-                set.skipped.push(SkippedKey {
-                    index: *index,
-                    reason: SkipReason::AmbiguousKeyId,
-                });
+                set.skipped.push(SkippedKey { index: *index, reason: SkipReason::AmbiguousKeyId });
             } else {
                 set.keys.push(Arc::clone(key));
             }
@@ -182,70 +166,6 @@ pub enum Selection<'a> {
     None,
     /// The key to judge by.
     One(&'a Arc<Key>),
-}
-
-/// A key of a document that is not in the [`KeySet`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SkippedKey {
-    index: usize,
-    reason: SkipReason,
-}
-
-impl SkippedKey {
-    /// Returns the place of the key in the document, from 0.
-    #[must_use]
-    pub const fn index(&self) -> usize {
-        self.index
-    }
-
-    /// Returns why it was left out.
-    #[must_use]
-    pub const fn reason(&self) -> SkipReason {
-        self.reason
-    }
-}
-
-/// Why a key was left out of a [`KeySet`].
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum SkipReason {
-    /// `alg` is unknown, symmetric, for encryption, or does not go with the type of the key.
-    Algorithm,
-    /// Another key has the same `kid` and fits the same algorithm.
-    AmbiguousKeyId,
-    /// `kty` is unknown or `oct`, or the PEM block is not a public key.
-    KeyType,
-    /// Not an object with unique members of the right types, or not PEM.
-    Malformed,
-    /// A parameter is missing, not canonical base64url, of the wrong length, or not on the curve.
-    Parameters,
-    /// The same key is in the set already.
-    Repeated,
-    /// The RSA exponent is even, below 3 or above 2^32.
-    RsaExponent,
-    /// The RSA modulus has fewer than 2048 or more than 8192 bits.
-    RsaModulus,
-    /// It has members of a private or symmetric key. Whoever published it must replace it.
-    Secret,
-    /// `use` or `key_ops` say that it is not for checking signatures.
-    Use,
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Algorithm => "its algorithm is not supported or does not go with its type",
-            Self::AmbiguousKeyId => "another key has the same kid",
-            Self::KeyType => "its type is not supported",
-            Self::Malformed => "it is malformed",
-            Self::Parameters => "its parameters are missing or invalid",
-            Self::Repeated => "it is in the set already",
-            Self::RsaExponent => "its RSA exponent is out of range",
-            Self::RsaModulus => "its RSA modulus has fewer than 2048 or more than 8192 bits",
-            Self::Secret => "it is a private or symmetric key, published",
-            Self::Use => "it is not for checking signatures",
-        })
-    }
 }
 
 /// The document is not a key set.
@@ -267,77 +187,6 @@ impl fmt::Display for KeySetError {
 
 impl Error for KeySetError {}
 
-/// The `keys` of a set, unread: one odd key must not void the others.
-struct Document<'a>(Vec<&'a RawValue>);
-
-impl<'de> Deserialize<'de> for Document<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DocumentVisitor)
-    }
-}
-
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JWK set")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut seen = Vec::new();
-        let mut keys = None;
-        while let Some(name) = members.next_key::<String>()? {
-            if name == "keys" {
-                keys = Some(members.next_value::<Elements<'de>>()?.0);
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
-            seen.push(name);
-        }
-        let named = seen.len();
-        seen.sort_unstable();
-        seen.dedup();
-        if seen.len() != named {
-            return Err(de::Error::custom("a member is named twice"));
-        }
-        keys.map(Document)
-            .ok_or_else(|| de::Error::missing_field("keys"))
-    }
-}
-
-struct Elements<'a>(Vec<&'a RawValue>);
-
-impl<'de> Deserialize<'de> for Elements<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ElementsVisitor)
-    }
-}
-
-struct ElementsVisitor;
-
-impl<'de> Visitor<'de> for ElementsVisitor {
-    type Value = Elements<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of keys")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        let mut keys = Vec::new();
-        // One more than allowed is enough to know that there are too many.
-        while keys.len() <= KeySet::MAX_KEYS {
-            match elements.next_element()? {
-                Some(key) => keys.push(key),
-                None => return Ok(Elements(keys)),
-            }
-        }
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Elements(keys))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -351,10 +200,7 @@ mod tests {
     }
 
     fn skipped(set: &KeySet) -> Vec<(usize, SkipReason)> {
-        set.skipped()
-            .iter()
-            .map(|skipped| (skipped.index(), skipped.reason()))
-            .collect()
+        set.skipped().iter().map(|skipped| (skipped.index(), skipped.reason())).collect()
     }
 
     fn named(mut jwk: Value, kid: &str) -> Value {
@@ -417,11 +263,7 @@ mod tests {
             r#"{"x": 1, "x": 1, "keys": []}"#,
             "<!doctype html><title>Not found</title>",
         ] {
-            assert_eq!(
-                refused(document),
-                Some(KeySetError::MALFORMED),
-                "{document}"
-            );
+            assert_eq!(refused(document), Some(KeySetError::MALFORMED), "{document}");
         }
         assert_eq!(refused(r#"{"keys": [], "x": {"y": 1}}"#), None);
     }
@@ -436,10 +278,7 @@ mod tests {
         assert_eq!(of(101).unwrap_err(), KeySetError::TOO_MANY);
         // Keys that would be skipped count too.
         let many = format!(r#"{{"keys": [{}1]}}"#, "1,".repeat(100));
-        assert_eq!(
-            KeySet::parse(many.as_bytes()).unwrap_err(),
-            KeySetError::TOO_MANY
-        );
+        assert_eq!(KeySet::parse(many.as_bytes()).unwrap_err(), KeySetError::TOO_MANY);
 
         let padded = |len| {
             let document = r#"{"keys": []}"#;
@@ -455,72 +294,36 @@ mod tests {
         let set = parse(&set([ed25519("a"), ed25519("b"), named(rsa(), "c")]));
         let key = found(&set, Some("b"), Algorithm::EdDsa).unwrap();
         assert_eq!(key.kid(), Some("b"));
-        assert!(matches!(
-            set.select(Some("c"), Algorithm::EdDsa),
-            Selection::None
-        ));
-        assert!(matches!(
-            set.select(Some("d"), Algorithm::EdDsa),
-            Selection::None
-        ));
-        assert!(matches!(
-            set.select(Some("B"), Algorithm::EdDsa),
-            Selection::None
-        ));
-        assert!(matches!(
-            set.select(Some(""), Algorithm::EdDsa),
-            Selection::None
-        ));
+        assert!(matches!(set.select(Some("c"), Algorithm::EdDsa), Selection::None));
+        assert!(matches!(set.select(Some("d"), Algorithm::EdDsa), Selection::None));
+        assert!(matches!(set.select(Some("B"), Algorithm::EdDsa), Selection::None));
+        assert!(matches!(set.select(Some(""), Algorithm::EdDsa), Selection::None));
     }
 
     #[test]
     fn without_kid_a_key_is_selected_only_if_it_is_the_only_one_that_fits() {
         let two = parse(&set([ed25519("a"), ed25519("b"), named(rsa(), "c")]));
-        assert!(matches!(
-            two.select(None, Algorithm::EdDsa),
-            Selection::Ambiguous
-        ));
-        assert!(matches!(
-            two.select(None, Algorithm::Es256),
-            Selection::None
-        ));
-        assert_eq!(
-            found(&two, None, Algorithm::Rs256).unwrap().kid(),
-            Some("c")
-        );
+        assert!(matches!(two.select(None, Algorithm::EdDsa), Selection::Ambiguous));
+        assert!(matches!(two.select(None, Algorithm::Es256), Selection::None));
+        assert_eq!(found(&two, None, Algorithm::Rs256).unwrap().kid(), Some("c"));
     }
 
     #[test]
     fn a_key_without_kid_does_not_answer_to_one() {
         let set = parse(&set([rsa()]));
-        assert!(matches!(
-            set.select(Some("a"), Algorithm::Rs256),
-            Selection::None
-        ));
-        assert!(matches!(
-            set.select(None, Algorithm::Rs256),
-            Selection::One(_)
-        ));
+        assert!(matches!(set.select(Some("a"), Algorithm::Rs256), Selection::None));
+        assert!(matches!(set.select(None, Algorithm::Rs256), Selection::One(_)));
     }
 
     #[test]
     fn different_keys_under_one_kid_are_refused_unless_their_algorithms_differ() {
-        let rivals = parse(&set([
-            named(ed25519("x"), "a"),
-            named(ed25519("y"), "a"),
-            ed25519("b"),
-        ]));
-        assert!(matches!(
-            rivals.select(Some("a"), Algorithm::EdDsa),
-            Selection::None
-        ));
+        let rivals =
+            parse(&set([named(ed25519("x"), "a"), named(ed25519("y"), "a"), ed25519("b")]));
+        assert!(matches!(rivals.select(Some("a"), Algorithm::EdDsa), Selection::None));
         assert!(found(&rivals, Some("b"), Algorithm::EdDsa).is_some());
         assert_eq!(
             skipped(&rivals),
-            [
-                (0, SkipReason::AmbiguousKeyId),
-                (1, SkipReason::AmbiguousKeyId)
-            ]
+            [(0, SkipReason::AmbiguousKeyId), (1, SkipReason::AmbiguousKeyId)]
         );
 
         let apart = parse(&set([
@@ -535,19 +338,13 @@ mod tests {
         assert!(found(&apart, Some("a"), Algorithm::Rs384).is_none());
 
         let open = parse(&set([alg(named(rsa(), "a"), "RS256"), named(rsa(), "a")]));
-        assert!(
-            open.keys().is_empty(),
-            "one of them fits every RSA algorithm"
-        );
+        assert!(open.keys().is_empty(), "one of them fits every RSA algorithm");
     }
 
     #[test]
     fn the_same_key_twice_is_one_key() {
         let set = parse(&set([ed25519("a"), ed25519("a"), rsa(), rsa()]));
-        assert_eq!(
-            skipped(&set),
-            [(1, SkipReason::Repeated), (3, SkipReason::Repeated)]
-        );
+        assert_eq!(skipped(&set), [(1, SkipReason::Repeated), (3, SkipReason::Repeated)]);
         assert!(found(&set, Some("a"), Algorithm::EdDsa).is_some());
         assert!(found(&set, None, Algorithm::Rs256).is_some());
     }

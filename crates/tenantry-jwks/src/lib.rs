@@ -40,9 +40,11 @@ mod budget;
 mod clock;
 mod der;
 mod discovery;
+mod document;
 mod error;
 #[cfg(feature = "reqwest")]
 mod fetch;
+mod flight;
 mod issuer;
 mod json;
 mod jwk;
@@ -53,7 +55,9 @@ mod material;
 mod pem;
 mod refresh;
 mod settings;
+mod skipped;
 mod source;
+mod status;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -63,11 +67,13 @@ pub use clock::SystemClock;
 pub use error::{KeyError, KeyErrorKind, LoadErrorKind};
 #[cfg(feature = "reqwest")]
 pub use fetch::HttpTransport;
-pub use issuer::{FoundKey, IssuerKeys, KeyStatus};
+pub use issuer::{FoundKey, IssuerKeys};
 pub use key::{InvalidSignature, Key};
-pub use keys::{KeySet, KeySetError, Selection, SkipReason, SkippedKey};
+pub use keys::{KeySet, KeySetError, Selection};
 pub use settings::KeySettings;
+pub use skipped::{SkipReason, SkippedKey};
 pub use source::KeySource;
+pub use status::KeyStatus;
 pub use store::KeyStore;
 pub use transport::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, Transport, UrlOrigin,

@@ -2,7 +2,7 @@
 
 use tenantry_core::Algorithm;
 
-use crate::keys::SkipReason;
+use crate::skipped::SkipReason;
 
 /// A curve that ECDSA is used with here ([RFC 7518 §6.2.1.1]).
 ///
@@ -61,19 +61,15 @@ impl Material {
         if x.len() != len || y.len() != len {
             return Err(SkipReason::Parameters);
         }
-        Ok(Self::Ec {
-            curve,
-            point: [&[4], x, y].concat().into(),
-        })
+        Ok(Self::Ec { curve, point: [&[4], x, y].concat().into() })
     }
 
     /// An uncompressed point, as certificates and PEM files write it.
     pub(crate) fn ec_point(curve: Curve, point: &[u8]) -> Result<Self, SkipReason> {
         match point.split_first() {
-            Some((4, xy)) if xy.len() == 2 * curve.coordinate_len() => Ok(Self::Ec {
-                curve,
-                point: point.into(),
-            }),
+            Some((4, xy)) if xy.len() == 2 * curve.coordinate_len() => {
+                Ok(Self::Ec { curve, point: point.into() })
+            }
             _ => Err(SkipReason::Parameters),
         }
     }
@@ -108,16 +104,11 @@ impl Material {
         if e.first() == Some(&0) || e.len() > 4 {
             return Err(SkipReason::RsaExponent);
         }
-        let exponent = e
-            .iter()
-            .fold(0_u32, |number, &byte| (number << 8) | u32::from(byte));
+        let exponent = e.iter().fold(0_u32, |number, &byte| (number << 8) | u32::from(byte));
         if exponent < 3 || exponent % 2 == 0 {
             return Err(SkipReason::RsaExponent);
         }
-        Ok(Self::Rsa {
-            n: n.into(),
-            e: e.into(),
-        })
+        Ok(Self::Rsa { n: n.into(), e: e.into() })
     }
 
     /// Whether a signature by `algorithm` is made with a key of this kind.
@@ -139,11 +130,7 @@ mod tests {
 
     fn modulus(bits: usize) -> Vec<u8> {
         let mut n = vec![0xff; bits.div_ceil(8)];
-        n[0] = if bits % 8 == 0 {
-            0xff
-        } else {
-            (1 << (bits % 8)) - 1
-        };
+        n[0] = if bits.is_multiple_of(8) { 0xff } else { (1 << (bits % 8)) - 1 };
         n
     }
 
@@ -158,11 +145,7 @@ mod tests {
             assert_eq!(refused(&modulus(bits), &e), None, "{bits} bits");
         }
         for bits in [8, 512, 1024, 2047, 8193, 16384] {
-            assert_eq!(
-                refused(&modulus(bits), &e),
-                Some(SkipReason::RsaModulus),
-                "{bits} bits"
-            );
+            assert_eq!(refused(&modulus(bits), &e), Some(SkipReason::RsaModulus), "{bits} bits");
         }
     }
 
@@ -194,15 +177,7 @@ mod tests {
         for e in [&[3][..], &[17], &[1, 0, 1], &[0xff, 0xff, 0xff, 0xff]] {
             assert_eq!(refused(&n, e), None, "{e:?}");
         }
-        for e in [
-            &[][..],
-            &[0],
-            &[1],
-            &[2],
-            &[1, 0, 0],
-            &[0, 1, 0, 1],
-            &[1, 0, 0, 0, 1],
-        ] {
+        for e in [&[][..], &[0], &[1], &[2], &[1, 0, 0], &[0, 1, 0, 1], &[1, 0, 0, 0, 3]] {
             assert_eq!(refused(&n, e), Some(SkipReason::RsaExponent), "{e:?}");
         }
     }
@@ -214,6 +189,8 @@ mod tests {
             assert!(Material::ec(curve, &full, &full).is_ok());
             for odd in [&full[1..], &[&[0], &full[..]].concat()] {
                 assert!(Material::ec(curve, odd, &full).is_err());
+                let even = vec![1; 2 * len - odd.len()];
+                assert!(Material::ec(curve, odd, &even).is_err());
                 assert!(Material::ec(curve, &full, odd).is_err());
             }
         }
@@ -241,9 +218,7 @@ mod tests {
             assert_eq!(fitting, 1, "{algorithm}");
         }
         for (kind, algorithms) in kinds.iter().zip([1, 1, 1, 1, 6]) {
-            let fitting = Algorithm::ALL
-                .into_iter()
-                .filter(|&algorithm| kind.permits(algorithm));
+            let fitting = Algorithm::ALL.into_iter().filter(|&algorithm| kind.permits(algorithm));
             assert_eq!(fitting.count(), algorithms);
         }
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::der;
 use crate::key::Key;
-use crate::keys::SkipReason;
+use crate::skipped::SkipReason;
 
 /// One block: its label and what is between the lines.
 struct Block<'a> {
@@ -17,19 +17,14 @@ struct Block<'a> {
 
 /// Prepares the key of each block. Text outside the blocks is ignored, as the RFC has it.
 pub(crate) fn read(pem: &str) -> Vec<Result<Key, SkipReason>> {
-    blocks(pem)
-        .into_iter()
-        .map(|block| read_block(&block?))
-        .collect()
+    blocks(pem).into_iter().map(|block| read_block(&block?)).collect()
 }
 
 fn read_block(block: &Block<'_>) -> Result<Key, SkipReason> {
     if block.label.ends_with("PRIVATE KEY") {
         return Err(SkipReason::Secret);
     }
-    let der = STANDARD
-        .decode(&block.body)
-        .map_err(|_| SkipReason::Malformed)?;
+    let der = STANDARD.decode(&block.body).map_err(|_| SkipReason::Malformed)?;
     let material = match block.label {
         "PUBLIC KEY" => der::public_key(&der)?,
         "RSA PUBLIC KEY" => der::rsa_public_key(&der)?,
@@ -43,13 +38,7 @@ fn blocks(pem: &str) -> Vec<Result<Block<'_>, SkipReason>> {
     let mut open: Option<Block<'_>> = None;
     for line in pem.lines().map(str::trim) {
         if let Some(label) = boundary(line, "-----BEGIN ") {
-            if open
-                .replace(Block {
-                    label,
-                    body: String::new(),
-                })
-                .is_some()
-            {
+            if open.replace(Block { label, body: String::new() }).is_some() {
                 blocks.push(Err(SkipReason::Malformed));
             }
         } else if let Some(label) = boundary(line, "-----END ") {
@@ -76,7 +65,8 @@ mod tests {
     };
     use tenantry_core::Algorithm;
 
-    use crate::keys::{KeySet, Selection, SkipReason};
+    use crate::keys::{KeySet, Selection};
+    use crate::skipped::SkipReason;
     use crate::testing::{ed25519_pair, pem, spki};
 
     fn selects(set: &KeySet, algorithm: Algorithm) -> bool {
@@ -126,38 +116,21 @@ mod tests {
             .map(|name| pem("PUBLIC KEY", &spki(ed25519_pair(name).public_key())))
             .concat();
         let set = KeySet::from_pem(&file).unwrap();
-        assert!(matches!(
-            set.select(Some("a"), Algorithm::EdDsa),
-            Selection::Ambiguous
-        ));
+        assert!(matches!(set.select(Some("a"), Algorithm::EdDsa), Selection::Ambiguous));
     }
 
     #[test]
     fn private_keys_certificates_and_damage_are_skipped() {
         let der = spki(ed25519_pair("a").public_key());
-        for label in [
-            "PRIVATE KEY",
-            "RSA PRIVATE KEY",
-            "EC PRIVATE KEY",
-            "ENCRYPTED PRIVATE KEY",
-        ] {
+        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
             skips(&pem(label, &der), SkipReason::Secret);
         }
         skips(&pem("CERTIFICATE", &der), SkipReason::KeyType);
         skips(&pem("public key", &der), SkipReason::KeyType);
         skips(&pem("PUBLIC KEY", &der[1..]), SkipReason::Malformed);
-        skips(
-            &pem("PUBLIC KEY", &[&der[..], &[0]].concat()),
-            SkipReason::Malformed,
-        );
-        skips(
-            &pem("PUBLIC KEY", &der).replace("MCow", "M*ow"),
-            SkipReason::Malformed,
-        );
-        skips(
-            &pem("PUBLIC KEY", &der).replace("END PUBLIC", "END OTHER"),
-            SkipReason::Malformed,
-        );
+        skips(&pem("PUBLIC KEY", &[&der[..], &[0]].concat()), SkipReason::Malformed);
+        skips(&pem("PUBLIC KEY", &der).replace("MCow", "M*ow"), SkipReason::Malformed);
+        skips(&pem("PUBLIC KEY", &der).replace("END PUBLIC", "END OTHER"), SkipReason::Malformed);
         skips("-----BEGIN PUBLIC KEY-----\nMCow", SkipReason::Malformed);
         skips("-----END PUBLIC KEY-----", SkipReason::Malformed);
     }

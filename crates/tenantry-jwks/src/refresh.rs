@@ -134,30 +134,19 @@ impl Refresh {
         let content = self.in_use(now) && need == Need::Known;
         let answer = |otherwise| if content { Answer::Use } else { otherwise };
         if let Some(flight) = self.flight(now) {
-            return Advice {
-                answer: answer(Answer::Wait(flight)),
-                start: None,
-            };
+            return Advice { answer: answer(Answer::Wait(flight)), start: None };
         }
         let too_soon = self.retry_at.saturating_sub(now);
         if too_soon.is_zero() && (self.is_due(now) || self.may_look_for_unknown(now, need)) {
             let flight = self.start(now);
-            return Advice {
-                answer: answer(Answer::Wait(flight)),
-                start: Some(flight),
-            };
+            return Advice { answer: answer(Answer::Wait(flight)), start: Some(flight) };
         }
         let refused = if self.is_due(now) {
-            Answer::Unavailable {
-                retry_after: too_soon,
-            }
+            Answer::Unavailable { retry_after: too_soon }
         } else {
             Answer::Unknown
         };
-        Advice {
-            answer: answer(refused),
-            start: None,
-        }
+        Advice { answer: answer(refused), start: None }
     }
 
     /// What a request gets that waited for a fetch and still needs `need`. Starts nothing, so no
@@ -166,9 +155,7 @@ impl Refresh {
         match need {
             Need::Known if self.in_use(now) => Answer::Use,
             Need::Missing if self.in_use(now) && self.failures == 0 => Answer::Unknown,
-            _ => Answer::Unavailable {
-                retry_after: self.retry_at.saturating_sub(now),
-            },
+            _ => Answer::Unavailable { retry_after: self.retry_at.saturating_sub(now) },
         }
     }
 
@@ -219,9 +206,7 @@ impl Refresh {
     /// The fetch in flight. One that was given up is not: its number is not current any more once
     /// the next has started, so its answer is dropped.
     fn flight(&self, now: Duration) -> Option<Flight> {
-        self.flying
-            .filter(|flying| now < flying.lost_at)
-            .map(|flying| flying.flight)
+        self.flying.filter(|flying| now < flying.lost_at).map(|flying| flying.flight)
     }
 
     #[cfg(test)]
@@ -232,10 +217,7 @@ impl Refresh {
     fn start(&mut self, now: Duration) -> Flight {
         self.numbered = self.numbered.saturating_add(1);
         let flight = Flight(self.numbered);
-        self.flying = Some(Flying {
-            flight,
-            lost_at: now.saturating_add(self.rules.flight_limit),
-        });
+        self.flying = Some(Flying { flight, lost_at: now.saturating_add(self.rules.flight_limit) });
         flight
     }
 
@@ -254,22 +236,15 @@ impl Refresh {
         let earliest = soft.saturating_mul(72) / 100;
         let spread = soft.saturating_mul(16) / 100;
         Loaded {
-            refresh_at: now
-                .saturating_add(earliest)
-                .saturating_add(dice.part_of(spread)),
-            stale_at: now
-                .saturating_add(soft)
-                .saturating_add(self.rules.max_stale),
+            refresh_at: now.saturating_add(earliest).saturating_add(dice.part_of(spread)),
+            stale_at: now.saturating_add(soft).saturating_add(self.rules.max_stale),
         }
     }
 
     /// The longest pause after this many failures.
     fn back_off(&self) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(31);
-        self.rules
-            .back_off_first
-            .saturating_mul(1 << doublings)
-            .min(self.rules.back_off_last)
+        self.rules.back_off_first.saturating_mul(1 << doublings).min(self.rules.back_off_last)
     }
 }
 
@@ -300,23 +275,15 @@ mod tests {
     }
 
     fn started(flight: Flight, answer: Answer) -> Advice {
-        Advice {
-            answer,
-            start: Some(flight),
-        }
+        Advice { answer, start: Some(flight) }
     }
 
     fn only(answer: Answer) -> Advice {
-        Advice {
-            answer,
-            start: None,
-        }
+        Advice { answer, start: None }
     }
 
     fn unavailable(after: u64) -> Answer {
-        Answer::Unavailable {
-            retry_after: seconds(after),
-        }
+        Answer::Unavailable { retry_after: seconds(after) }
     }
 
     /// Loaded at `at`, by flight 1, so that a refresh is due 480 s later.
@@ -347,11 +314,7 @@ mod tests {
     fn a_fresh_set_is_used_and_nothing_is_fetched() {
         let mut refresh = loaded(100);
         for now in [100, 300, 579] {
-            assert_eq!(
-                refresh.ask(seconds(now), Need::Known),
-                only(Answer::Use),
-                "at {now}"
-            );
+            assert_eq!(refresh.ask(seconds(now), Need::Known), only(Answer::Use), "at {now}");
         }
         assert_eq!(refresh.quiet_until(), seconds(580));
     }
@@ -359,16 +322,9 @@ mod tests {
     #[test]
     fn a_due_refresh_runs_beside_the_set_in_use() {
         let mut refresh = loaded(100);
-        assert_eq!(
-            refresh.ask(seconds(580), Need::Known),
-            started(Flight(2), Answer::Use)
-        );
+        assert_eq!(refresh.ask(seconds(580), Need::Known), started(Flight(2), Answer::Use));
         assert_eq!(refresh.ask(seconds(581), Need::Known), only(Answer::Use));
-        assert_eq!(
-            refresh.quiet_until(),
-            seconds(590),
-            "until the fetch is given up"
-        );
+        assert_eq!(refresh.quiet_until(), seconds(590), "until the fetch is given up");
         let wait = only(Answer::Wait(Flight(2)));
         assert_eq!(refresh.ask(seconds(581), Need::Missing), wait, "joins it");
         assert!(refresh.land(seconds(582), Flight(2), Outcome::Loaded, MIDDLE));
@@ -381,10 +337,7 @@ mod tests {
             let mut refresh = Refresh::new(rules());
             refresh.ask(seconds(0), Need::Known);
             refresh.land(seconds(0), Flight(1), Outcome::Loaded, dice);
-            assert_eq!(
-                refresh.ask(seconds(due - 1), Need::Known),
-                only(Answer::Use)
-            );
+            assert_eq!(refresh.ask(seconds(due - 1), Need::Known), only(Answer::Use));
             let advice = refresh.ask(seconds(due), Need::Known);
             assert_eq!(advice, started(Flight(2), Answer::Use), "at {due}");
         }
@@ -394,30 +347,18 @@ mod tests {
     fn an_unknown_key_is_worth_two_fetches_then_one_per_30_seconds() {
         let mut refresh = loaded(100);
         let mut flight = 1;
-        for (now, fetched) in [
-            (110, true),
-            (110, true),
-            (110, false),
-            (139, false),
-            (140, true),
-            (140, false),
-        ] {
+        for (now, fetched) in
+            [(110, true), (110, true), (110, false), (139, false), (140, true), (140, false)]
+        {
             let advice = refresh.ask(seconds(now), Need::Missing);
             if fetched {
                 flight += 1;
                 let wait = Answer::Wait(Flight(flight));
                 assert_eq!(advice, started(Flight(flight), wait), "at {now}");
                 refresh.land(seconds(now), Flight(flight), Outcome::Loaded, MIDDLE);
-                assert_eq!(
-                    refresh.after_wait(seconds(now), Need::Missing),
-                    Answer::Unknown
-                );
+                assert_eq!(refresh.after_wait(seconds(now), Need::Missing), Answer::Unknown);
             } else {
-                assert_eq!(
-                    advice,
-                    only(Answer::Unknown),
-                    "at {now}: at once, without waiting"
-                );
+                assert_eq!(advice, only(Answer::Unknown), "at {now}: at once, without waiting");
             }
             assert_eq!(refresh.ask(seconds(now), Need::Known), only(Answer::Use));
         }
@@ -426,27 +367,14 @@ mod tests {
     #[test]
     fn a_failed_fetch_for_an_unknown_key_is_charged_too() {
         let mut refresh = loaded(100);
-        assert_eq!(
-            refresh.ask(seconds(110), Need::Missing).start,
-            Some(Flight(2))
-        );
+        assert_eq!(refresh.ask(seconds(110), Need::Missing).start, Some(Flight(2)));
         fail(&mut refresh, 110, 2, LOWEST);
-        assert_eq!(
-            refresh.ask(seconds(110), Need::Known).start,
-            Some(Flight(3)),
-            "made up for"
-        );
+        assert_eq!(refresh.ask(seconds(110), Need::Known).start, Some(Flight(3)), "made up for");
         refresh.land(seconds(110), Flight(3), Outcome::Loaded, MIDDLE);
 
-        assert_eq!(
-            refresh.ask(seconds(110), Need::Missing).start,
-            Some(Flight(4))
-        );
+        assert_eq!(refresh.ask(seconds(110), Need::Missing).start, Some(Flight(4)));
         refresh.land(seconds(110), Flight(4), Outcome::Loaded, MIDDLE);
-        assert_eq!(
-            refresh.ask(seconds(110), Need::Missing),
-            only(Answer::Unknown)
-        );
+        assert_eq!(refresh.ask(seconds(110), Need::Missing), only(Answer::Unknown));
     }
 
     #[test]
@@ -454,10 +382,7 @@ mod tests {
         let mut refresh = loaded(100);
         for flight in 2..10 {
             let now = 100 + 480 * (flight - 1);
-            assert_eq!(
-                refresh.ask(seconds(now), Need::Missing).start,
-                Some(Flight(flight))
-            );
+            assert_eq!(refresh.ask(seconds(now), Need::Missing).start, Some(Flight(flight)));
             refresh.land(seconds(now), Flight(flight), Outcome::Loaded, MIDDLE);
         }
         let now = seconds(100 + 480 * 8);
@@ -474,30 +399,16 @@ mod tests {
         refresh.ask(seconds(100), Need::Known);
         fail(&mut refresh, 100, 1, HIGHEST);
         let mut now = seconds(100);
-        for (flight, pause) in [
-            (2, 1),
-            (3, 2),
-            (4, 4),
-            (5, 8),
-            (6, 16),
-            (7, 32),
-            (8, 60),
-            (9, 60),
-        ] {
+        for (flight, pause) in [(2, 1), (3, 2), (4, 4), (5, 8), (6, 16), (7, 32), (8, 60), (9, 60)]
+        {
             // `HIGHEST` is a nanosecond less than all of it.
             let retry_at = now + seconds(pause) - Duration::from_nanos(1);
             let early = retry_at - Duration::from_millis(1);
             for need in [Need::Known, Need::Missing] {
                 let retry_after = Duration::from_millis(1);
-                assert_eq!(
-                    refresh.ask(early, need),
-                    only(Answer::Unavailable { retry_after })
-                );
+                assert_eq!(refresh.ask(early, need), only(Answer::Unavailable { retry_after }));
             }
-            assert_eq!(
-                refresh.ask(retry_at, Need::Known).start,
-                Some(Flight(flight))
-            );
+            assert_eq!(refresh.ask(retry_at, Need::Known).start, Some(Flight(flight)));
             assert!(refresh.land(retry_at, Flight(flight), Outcome::Failed, HIGHEST));
             now = retry_at;
         }
@@ -505,10 +416,7 @@ mod tests {
 
     #[test]
     fn the_back_off_is_drawn_from_nothing_to_the_longest_pause() {
-        for (dice, pause) in [
-            (LOWEST, Duration::ZERO),
-            (MIDDLE, Duration::from_millis(500)),
-        ] {
+        for (dice, pause) in [(LOWEST, Duration::ZERO), (MIDDLE, Duration::from_millis(500))] {
             let mut refresh = Refresh::new(rules());
             refresh.ask(seconds(100), Need::Known);
             fail(&mut refresh, 100, 1, dice);
@@ -538,10 +446,7 @@ mod tests {
     #[test]
     fn while_fetching_fails_known_keys_serve_on_and_unknown_ones_are_unavailable() {
         let mut refresh = loaded(100);
-        assert_eq!(
-            refresh.ask(seconds(580), Need::Known).start,
-            Some(Flight(2))
-        );
+        assert_eq!(refresh.ask(seconds(580), Need::Known).start, Some(Flight(2)));
         fail(&mut refresh, 580, 2, MIDDLE);
         let retry_after = Duration::from_millis(500);
         assert_eq!(refresh.ask(seconds(580), Need::Known), only(Answer::Use));
@@ -551,15 +456,9 @@ mod tests {
         assert_eq!(waited, Answer::Unavailable { retry_after });
         assert_eq!(refresh.after_wait(seconds(580), Need::Known), Answer::Use);
         // Heals when asked again, even by a request for a known key.
-        assert_eq!(
-            refresh.ask(seconds(581), Need::Known),
-            started(Flight(3), Answer::Use)
-        );
+        assert_eq!(refresh.ask(seconds(581), Need::Known), started(Flight(3), Answer::Use));
         refresh.land(seconds(582), Flight(3), Outcome::Loaded, MIDDLE);
-        assert_eq!(
-            refresh.after_wait(seconds(582), Need::Missing),
-            Answer::Unknown
-        );
+        assert_eq!(refresh.after_wait(seconds(582), Need::Missing), Answer::Unknown);
     }
 
     #[test]
@@ -571,10 +470,7 @@ mod tests {
         assert!(refresh.land(last, Flight(2), Outcome::Failed, HIGHEST));
         assert_eq!(refresh.ask(last, Need::Known), only(Answer::Use));
         assert_eq!(refresh.after_wait(over, Need::Known), unavailable(0));
-        assert_eq!(
-            refresh.ask(over, Need::Known).answer,
-            Answer::Wait(Flight(3))
-        );
+        assert_eq!(refresh.ask(over, Need::Known).answer, Answer::Wait(Flight(3)));
         assert!(refresh.land(over, Flight(3), Outcome::Failed, MIDDLE));
         assert_eq!(refresh.ask(over, Need::Known), only(unavailable(1)));
         let recovered = over + seconds(1);
@@ -587,27 +483,15 @@ mod tests {
     fn a_fetch_that_does_not_report_back_is_given_up_and_its_answer_dropped() {
         let mut refresh = Refresh::new(rules());
         refresh.ask(seconds(100), Need::Known);
-        assert_eq!(
-            refresh.ask(seconds(109), Need::Known),
-            only(Answer::Wait(Flight(1)))
-        );
-        assert_eq!(
-            refresh.ask(seconds(110), Need::Known).start,
-            Some(Flight(2))
-        );
+        assert_eq!(refresh.ask(seconds(109), Need::Known), only(Answer::Wait(Flight(1))));
+        assert_eq!(refresh.ask(seconds(110), Need::Known).start, Some(Flight(2)));
         for outcome in [Outcome::Loaded, Outcome::Failed] {
             assert!(!refresh.land(seconds(111), Flight(1), outcome, MIDDLE));
         }
         assert_eq!(refresh.stale_at(), None);
-        assert_eq!(
-            refresh.ask(seconds(111), Need::Known),
-            only(Answer::Wait(Flight(2)))
-        );
+        assert_eq!(refresh.ask(seconds(111), Need::Known), only(Answer::Wait(Flight(2))));
         assert!(refresh.land(seconds(112), Flight(2), Outcome::Loaded, MIDDLE));
-        assert!(
-            !refresh.land(seconds(113), Flight(2), Outcome::Failed, MIDDLE),
-            "only once"
-        );
+        assert!(!refresh.land(seconds(113), Flight(2), Outcome::Failed, MIDDLE), "only once");
         assert_eq!(refresh.ask(seconds(113), Need::Known), only(Answer::Use));
     }
 

@@ -106,10 +106,7 @@ impl KeySource {
     }
 
     const fn of(kind: Kind) -> Self {
-        let urls = UrlRules {
-            loopback_http: false,
-            origin: UrlOrigin::Operator,
-        };
+        let urls = UrlRules { loopback_http: false, origin: UrlOrigin::Operator };
         Self { kind, urls }
     }
 }

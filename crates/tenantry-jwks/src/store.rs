@@ -50,17 +50,8 @@ impl KeyStore {
             // each request.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let means = Arc::new(Means {
-            settings,
-            transport,
-            clock,
-            dice,
-        });
-        Self {
-            pinned: HashMap::new(),
-            found,
-            means,
-        }
+        let means = Arc::new(Means { settings, transport, clock, dice });
+        Self { pinned: HashMap::new(), found, means }
     }
 
     /// Adds an issuer that is never dropped. One that is there already is replaced.
@@ -78,10 +69,7 @@ impl KeyStore {
     /// and not dropped since.
     #[must_use]
     pub fn get(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
-        self.pinned
-            .get(issuer)
-            .cloned()
-            .or_else(|| self.found.get(issuer))
+        self.pinned.get(issuer).cloned().or_else(|| self.found.get(issuer))
     }
 
     /// Returns the keys of `issuer`, taking it in if it is not there. Nothing is fetched yet.
@@ -131,12 +119,9 @@ mod tests {
     fn issuers_are_compared_byte_for_byte() {
         let bench = Bench::new();
         assert!(bench.store.get(ISSUER).is_some());
-        for other in [
-            "https://auth.example/tenant1/",
-            "https://AUTH.example/tenant1",
-            "tenant1",
-            "",
-        ] {
+        for other in
+            ["https://auth.example/tenant1/", "https://AUTH.example/tenant1", "tenant1", ""]
+        {
             assert!(bench.store.get(other).is_none(), "{other}");
         }
     }
@@ -149,14 +134,9 @@ mod tests {
         let keys = bench.store.get_or_insert(&issuer, || KeySource::uri(URL));
         let again = bench.store.get_or_insert(&issuer, || panic!("it is there"));
         assert!(Arc::ptr_eq(&keys, &again));
-        assert!(Arc::ptr_eq(
-            &keys,
-            &bench.store.get(issuer.as_str()).unwrap()
-        ));
+        assert!(Arc::ptr_eq(&keys, &bench.store.get(issuer.as_str()).unwrap()));
 
-        let pinned = bench
-            .store
-            .get_or_insert(&Issuer::new(ISSUER), || panic!("it is pinned"));
+        let pinned = bench.store.get_or_insert(&Issuer::new(ISSUER), || panic!("it is pinned"));
         assert!(Arc::ptr_eq(&pinned, &bench.keys()));
         assert_eq!(bench.store.pinned().count(), 1);
     }
@@ -171,10 +151,7 @@ mod tests {
             bench.store.found.run_pending_tasks();
         }
         assert_eq!(bench.store.found.entry_count(), 3);
-        assert!(
-            bench.store.get("https://auth.example/9").is_some(),
-            "the newest is there"
-        );
+        assert!(bench.store.get("https://auth.example/9").is_some(), "the newest is there");
         assert!(bench.store.get("https://auth.example/0").is_none());
         assert!(bench.store.get(ISSUER).is_some());
     }

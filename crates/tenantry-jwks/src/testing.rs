@@ -26,8 +26,7 @@ pub(crate) struct ManualClock(AtomicU64);
 
 impl ManualClock {
     pub(crate) fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
 }
 
@@ -90,10 +89,7 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn says<const N: usize>(&self, url: &str, steps: [Step; N]) {
-        self.steps
-            .lock()
-            .unwrap()
-            .insert(url.to_owned(), steps.into());
+        self.steps.lock().unwrap().insert(url.to_owned(), steps.into());
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -127,8 +123,7 @@ impl Script {
 impl Transport for Script {
     fn get(&self, request: FetchRequest) -> BoxFuture<Result<FetchResponse, FetchError>> {
         let mut step = self.next(request.url());
-        self.asked
-            .send_modify(|asked| asked.push(request.url().to_owned()));
+        self.asked.send_modify(|asked| asked.push(request.url().to_owned()));
         Box::pin(async move {
             loop {
                 match step {
@@ -165,20 +160,13 @@ impl Bench {
 
     /// Chance gives the middle: a refresh at 80 % of the lifetime, half of the longest back-off.
     pub(crate) fn with(settings: KeySettings, source: KeySource) -> Self {
-        let (clock, script) = (
-            Arc::new(ManualClock::default()),
-            Arc::new(Script::default()),
-        );
+        let (clock, script) = (Arc::new(ManualClock::default()), Arc::new(Script::default()));
         // Not at zero: a moment of zero must not mean "never".
         clock.advance(Duration::from_secs(1000));
         let dice = Box::new(|| Dice(u64::MAX / 2 + 1));
         let mut store = KeyStore::with_dice(settings, script.clone(), clock.clone(), dice);
         store.pin(Issuer::new(ISSUER), source);
-        Self {
-            clock,
-            script,
-            store,
-        }
+        Self { clock, script, store }
     }
 
     pub(crate) fn keys(&self) -> Arc<IssuerKeys> {
@@ -242,15 +230,9 @@ pub(crate) fn rsa() -> Value {
 /// A PEM block with this label.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let body = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<_> = body
-        .as_bytes()
-        .chunks(64)
-        .map(|line| str::from_utf8(line).unwrap())
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<_> =
+        body.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// The `SubjectPublicKeyInfo` of a public key.

@@ -68,12 +68,7 @@ impl FetchRequest {
             return Err(FetchErrorKind::Insecure.into());
         }
         let (max_bytes, time_limit) = (KeySet::MAX_BYTES, Duration::from_secs(5));
-        Ok(Self {
-            url,
-            origin,
-            max_bytes,
-            time_limit,
-        })
+        Ok(Self { url, origin, max_bytes, time_limit })
     }
 
     /// Sets the time from start to last byte; 5 seconds otherwise.
@@ -149,9 +144,7 @@ impl FetchResponse {
 
 impl fmt::Debug for FetchResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FetchResponse")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
+        f.debug_struct("FetchResponse").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -170,10 +163,7 @@ impl FetchError {
         kind: FetchErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            kind,
-            source: Some(source.into()),
-        }
+        Self { kind, source: Some(source.into()) }
     }
 
     /// Returns the category.
@@ -241,9 +231,7 @@ mod tests {
     use super::*;
 
     fn refused(url: &str, loopback_http: bool) -> Option<FetchErrorKind> {
-        FetchRequest::new(url, UrlOrigin::Operator, loopback_http)
-            .err()
-            .map(|error| error.kind())
+        FetchRequest::new(url, UrlOrigin::Operator, loopback_http).err().map(|error| error.kind())
     }
 
     #[test]
@@ -262,12 +250,9 @@ mod tests {
 
     #[test]
     fn plain_http_goes_to_this_machine_only_and_only_when_asked_for() {
-        for url in [
-            "http://localhost:9/",
-            "http://127.0.0.1:9/",
-            "http://127.8.8.8/",
-            "http://[::1]:9/",
-        ] {
+        for url in
+            ["http://localhost:9/", "http://127.0.0.1:9/", "http://127.8.8.8/", "http://[::1]:9/"]
+        {
             assert_eq!(refused(url, true), None, "{url}");
             assert_eq!(refused(url, false), Some(FetchErrorKind::Insecure), "{url}");
         }

@@ -31,13 +31,7 @@ impl JwtVerifierBuilder {
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self {
-            policy,
-            keys,
-            directory,
-            clock,
-            cache_bytes: DEFAULT_CACHE_BYTES,
-        }
+        Self { policy, keys, directory, clock, cache_bytes: DEFAULT_CACHE_BYTES }
     }
 
     /// Bounds the memory for verified tokens, in bytes; 0 remembers none. Default 64 MiB.
@@ -56,13 +50,7 @@ impl JwtVerifierBuilder {
     ///
     /// If the policy holds a key set or a PEM that cannot be read.
     pub fn build(self) -> Result<JwtVerifier, BuildError> {
-        let Self {
-            policy,
-            mut keys,
-            directory,
-            clock,
-            cache_bytes,
-        } = self;
+        let Self { policy, mut keys, directory, clock, cache_bytes } = self;
         for issuer in policy.issuers() {
             let checked = location::pin(&mut keys, issuer);
             checked.map_err(|source| BuildError {
@@ -71,13 +59,7 @@ impl JwtVerifierBuilder {
             })?;
         }
         let seen = SeenTokens::new(cache_bytes);
-        Ok(JwtVerifier {
-            policy,
-            keys,
-            directory,
-            clock,
-            seen,
-        })
+        Ok(JwtVerifier { policy, keys, directory, clock, seen })
     }
 }
 

@@ -28,15 +28,12 @@ pub(crate) struct Judged {
 
 impl<'a> Claims<'a> {
     pub(crate) fn parse(payload: &'a [u8]) -> Result<Self, VerifyErrorKind> {
-        Object::parse(payload)
-            .map(Self)
-            .map_err(|_| VerifyErrorKind::Malformed)
+        Object::parse(payload).map(Self).map_err(|_| VerifyErrorKind::Malformed)
     }
 
     /// `iss`. Before the signature is checked it serves for nothing but to find the policy.
     pub(crate) fn issuer(&self) -> Result<&str, VerifyError> {
-        self.string("iss")?
-            .ok_or_else(|| VerifyError::missing("iss"))
+        self.string("iss")?.ok_or_else(|| VerifyError::missing("iss"))
     }
 
     /// Judges the claims of a token whose signature was checked with a key of its issuer.
@@ -104,15 +101,8 @@ impl<'a> Claims<'a> {
     /// [RFC 9449 §4.2]: https://www.rfc-editor.org/rfc/rfc9449#section-4.2
     /// [RFC 9701 §5]: https://www.rfc-editor.org/rfc/rfc9701#section-5
     fn require_access_token(&self, profile: TokenProfile) -> Result<(), VerifyErrorKind> {
-        const OTHERS: [&str; 7] = [
-            "at_hash",
-            "c_hash",
-            "events",
-            "htm",
-            "nonce",
-            "s_hash",
-            "token_introspection",
-        ];
+        const OTHERS: [&str; 7] =
+            ["at_hash", "c_hash", "events", "htm", "nonce", "s_hash", "token_introspection"];
         const OTHER_TYPES: [&str; 4] = ["ID", "Logout", "Offline", "Refresh"];
         if profile == TokenProfile::Rfc9068 {
             return Ok(());
@@ -125,11 +115,7 @@ impl<'a> Claims<'a> {
             Some(Value::String(token_use)) => token_use != "access",
             Some(_) => true,
         };
-        if marked || typ || token_use {
-            Err(VerifyErrorKind::Type)
-        } else {
-            Ok(())
-        }
+        if marked || typ || token_use { Err(VerifyErrorKind::Type) } else { Ok(()) }
     }
 
     /// `aud`: a string or an array of strings, of which one is ours ([RFC 7519 §4.1.3]).
@@ -156,12 +142,8 @@ impl<'a> Claims<'a> {
     ///
     /// [RFC 7519 §4.1.4 to §4.1.6]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4
     fn lifetime(&self, skew: Duration) -> Result<(Duration, Range<Duration>), VerifyError> {
-        let expires_at = self
-            .date("exp")?
-            .ok_or_else(|| VerifyError::missing("exp"))?;
-        let end = expires_at
-            .checked_add(skew)
-            .ok_or_else(|| VerifyError::malformed("exp"))?;
+        let expires_at = self.date("exp")?.ok_or_else(|| VerifyError::missing("exp"))?;
+        let end = expires_at.checked_add(skew).ok_or_else(|| VerifyError::malformed("exp"))?;
         let not_before = self.date("nbf")?.max(self.date("iat")?).unwrap_or_default();
         Ok((expires_at, not_before.saturating_sub(skew)..end))
     }
@@ -185,11 +167,7 @@ impl<'a> Claims<'a> {
     /// INVARIANT (configured means required): each is there and, if it is a string, says something.
     fn require_present(&self, issuer: &IssuerPolicy) -> Result<(), VerifyError> {
         for name in issuer.required_claims() {
-            let name = if &**name == "client_id" {
-                issuer.client_id_claim()
-            } else {
-                name
-            };
+            let name = if &**name == "client_id" { issuer.client_id_claim() } else { name };
             match self.0.get(name) {
                 None => return Err(VerifyError::missing(name)),
                 Some(Value::Null) => return Err(VerifyError::malformed(name)),
@@ -207,10 +185,7 @@ impl<'a> Claims<'a> {
         let mut present = Vec::new();
         for name in issuer.tenant_claims() {
             if let Some(value) = self.string(name)? {
-                present.push(TenantClaim {
-                    name: name.clone(),
-                    value: value.into(),
-                });
+                present.push(TenantClaim { name: name.clone(), value: value.into() });
             }
         }
         match issuer.tenant_claims() {
@@ -281,9 +256,7 @@ mod tests {
     fn outcome(
         result: Result<Judged, VerifyError>,
     ) -> Result<(), (VerifyErrorKind, Option<String>)> {
-        result
-            .map(drop)
-            .map_err(|error| (error.kind(), error.claim().map(Into::into)))
+        result.map(drop).map_err(|error| (error.kind(), error.claim().map(Into::into)))
     }
 
     fn malformed(claim: &str) -> Result<(), (VerifyErrorKind, Option<String>)> {
@@ -305,33 +278,21 @@ mod tests {
         assert_eq!(facts.issuer.as_str(), "https://as.example");
         assert_eq!(facts.subject.unwrap().as_str(), "client-1");
         assert_eq!(facts.client_id.unwrap().as_str(), "client-1");
-        assert_eq!(
-            facts.audience,
-            ["https://other.example".into(), "https://api.example".into()]
-        );
+        assert_eq!(facts.audience, ["https://other.example".into(), "https://api.example".into()]);
         assert_eq!(facts.tenant_claims.len(), 1);
         assert_eq!(&*facts.tenant_claims[0].name, "tenant_id");
         assert_eq!(&*facts.tenant_claims[0].value, "tenant1");
         assert_eq!(facts.scope.tokens().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(facts.expires_at, Duration::from_secs(1_790_000_300));
         assert_eq!(facts.jwt_id.as_deref(), Some("j-1"));
-        assert_eq!(
-            valid,
-            Duration::from_secs(1_789_999_960)..Duration::from_secs(1_790_000_330)
-        );
+        assert_eq!(valid, Duration::from_secs(1_789_999_960)..Duration::from_secs(1_790_000_330));
     }
 
     #[test]
     fn claims_are_an_object_that_every_reader_reads_alike() {
-        for payload in [
-            "",
-            "[]",
-            "null",
-            "1",
-            "{}x",
-            r#"{"iss":"a","iss":"b"}"#,
-            r#"{"a":"\ud800"}"#,
-        ] {
+        for payload in
+            ["", "[]", "null", "1", "{}x", r#"{"iss":"a","iss":"b"}"#, r#"{"a":"\ud800"}"#]
+        {
             assert_eq!(
                 Claims::parse(payload.as_bytes()).err(),
                 Some(VerifyErrorKind::Malformed),
@@ -353,11 +314,7 @@ mod tests {
             let payload = with(&[("iss", iss)]);
             let claims = Claims::parse(payload.as_bytes()).unwrap();
             let error = claims.issuer().unwrap_err();
-            assert_eq!(
-                Err((error.kind(), error.claim().map(Into::into))),
-                expected,
-                "{iss}"
-            );
+            assert_eq!(Err((error.kind(), error.claim().map(Into::into))), expected, "{iss}");
         }
     }
 
@@ -384,11 +341,7 @@ mod tests {
             (r#"["https://api.example",["x"]]"#, malformed("aud")),
             (r#"{"a":"https://api.example"}"#, malformed("aud")),
         ] {
-            assert_eq!(
-                outcome(judge(strict(), &with(&[("aud", aud)]))),
-                expected,
-                "{aud}"
-            );
+            assert_eq!(outcome(judge(strict(), &with(&[("aud", aud)]))), expected, "{aud}");
         }
     }
 
@@ -408,11 +361,7 @@ mod tests {
             ("253402300800", Ok(())),
             ("", missing("exp")),
         ] {
-            assert_eq!(
-                outcome(judge(strict(), &with(&[("exp", exp)]))),
-                expected,
-                "{exp}"
-            );
+            assert_eq!(outcome(judge(strict(), &with(&[("exp", exp)]))), expected, "{exp}");
         }
     }
 
@@ -455,20 +404,8 @@ mod tests {
             }
         }
         // The one that is later counts.
-        assert_eq!(
-            outcome(judge(
-                strict(),
-                &with(&[("nbf", "1790000031"), ("iat", "1")])
-            )),
-            future
-        );
-        assert_eq!(
-            outcome(judge(
-                strict(),
-                &with(&[("iat", "1790000031"), ("nbf", "1")])
-            )),
-            future
-        );
+        assert_eq!(outcome(judge(strict(), &with(&[("nbf", "1790000031"), ("iat", "1")]))), future);
+        assert_eq!(outcome(judge(strict(), &with(&[("iat", "1790000031"), ("nbf", "1")]))), future);
         assert_eq!(outcome(judge(strict(), &with(&[("nbf", "")]))), Ok(()));
     }
 
@@ -523,10 +460,7 @@ mod tests {
     #[test]
     fn required_claims_are_there_and_say_something() {
         for name in ["sub", "client_id", "iat", "jti"] {
-            assert_eq!(
-                outcome(judge(strict(), &with(&[(name, "")]))),
-                missing(name)
-            );
+            assert_eq!(outcome(judge(strict(), &with(&[(name, "")]))), missing(name));
             let relaxed = strict().required_claims(Vec::<String>::new());
             assert_eq!(outcome(judge(relaxed, &with(&[(name, "")]))), Ok(()));
         }
@@ -576,10 +510,7 @@ mod tests {
         let judged = judge(azp(), &with(&[("azp", r#""client-2""#)])).unwrap();
         assert_eq!(judged.facts.client_id.unwrap().as_str(), "client-2");
         assert_eq!(outcome(judge(azp(), &with(&[]))), missing("azp"));
-        assert_eq!(
-            outcome(judge(azp(), &with(&[("azp", "1")]))),
-            malformed("azp")
-        );
+        assert_eq!(outcome(judge(azp(), &with(&[("azp", "1")]))), malformed("azp"));
     }
 
     #[test]
@@ -588,21 +519,11 @@ mod tests {
 
         let judged = judge(both(), &with(&[("tenant", r#""tenant2""#)])).unwrap();
         let claims = judged.facts.tenant_claims;
-        let claims: Vec<_> = claims
-            .iter()
-            .map(|claim| (&*claim.name, &*claim.value))
-            .collect();
+        let claims: Vec<_> = claims.iter().map(|claim| (&*claim.name, &*claim.value)).collect();
         assert_eq!(claims, [("tenant_id", "tenant1"), ("tenant", "tenant2")]);
 
-        assert_eq!(
-            outcome(judge(both(), &with(&[("tenant_id", "")]))),
-            missing("tenant_id")
-        );
-        let one = judge(
-            both(),
-            &with(&[("tenant_id", ""), ("tenant", r#""tenant2""#)]),
-        )
-        .unwrap();
+        assert_eq!(outcome(judge(both(), &with(&[("tenant_id", "")]))), missing("tenant_id"));
+        let one = judge(both(), &with(&[("tenant_id", ""), ("tenant", r#""tenant2""#)])).unwrap();
         assert_eq!(one.facts.tenant_claims.len(), 1);
 
         for value in ["1", "null", r#"["tenant1"]"#, "{}", r#""""#] {
@@ -610,10 +531,7 @@ mod tests {
                 outcome(judge(both(), &with(&[("tenant_id", value)]))),
                 malformed("tenant_id")
             );
-            assert_eq!(
-                outcome(judge(both(), &with(&[("tenant", value)]))),
-                malformed("tenant")
-            );
+            assert_eq!(outcome(judge(both(), &with(&[("tenant", value)]))), malformed("tenant"));
         }
         // One that is not configured is not read.
         assert_eq!(outcome(judge(strict(), &with(&[("tenant", "1")]))), Ok(()));
@@ -696,28 +614,14 @@ mod tests {
             ("token_use", r#""id""#),
             ("token_use", "null"),
         ] {
-            assert_eq!(
-                outcome(judge(jwt(), &with(&[(name, value)]))),
-                Err((Type, None)),
-                "{name}"
-            );
+            assert_eq!(outcome(judge(jwt(), &with(&[(name, value)]))), Err((Type, None)), "{name}");
         }
-        for (name, value) in [
-            ("typ", r#""Bearer""#),
-            ("typ", "1"),
-            ("token_use", r#""access""#),
-            ("acr", r#""1""#),
-        ] {
-            assert_eq!(
-                outcome(judge(jwt(), &with(&[(name, value)]))),
-                Ok(()),
-                "{name}"
-            );
+        for (name, value) in
+            [("typ", r#""Bearer""#), ("typ", "1"), ("token_use", r#""access""#), ("acr", r#""1""#)]
+        {
+            assert_eq!(outcome(judge(jwt(), &with(&[(name, value)]))), Ok(()), "{name}");
         }
         // Where `typ` of the header says what it is, such a claim is the issuer's own business.
-        assert_eq!(
-            outcome(judge(strict(), &with(&[("nonce", r#""n""#)]))),
-            Ok(())
-        );
+        assert_eq!(outcome(judge(strict(), &with(&[("nonce", r#""n""#)]))), Ok(()));
     }
 }

@@ -30,9 +30,7 @@ impl<'a> Compact<'a> {
         }
         let (signing_input, signature) =
             token.rsplit_once('.').ok_or(VerifyErrorKind::Malformed)?;
-        let (header, payload) = signing_input
-            .split_once('.')
-            .ok_or(VerifyErrorKind::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(VerifyErrorKind::Malformed)?;
         Ok(Self {
             header: decode(header)?,
             // A third dot would be in here, where it is no base64url.
@@ -49,9 +47,7 @@ impl<'a> Compact<'a> {
 /// [RFC 4648 §3.5]: https://www.rfc-editor.org/rfc/rfc4648#section-3.5
 /// [RFC 7515 §2]: https://www.rfc-editor.org/rfc/rfc7515#section-2
 fn decode(part: &str) -> Result<Vec<u8>, VerifyErrorKind> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| VerifyErrorKind::Malformed)
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyErrorKind::Malformed)
 }
 
 #[cfg(test)]
@@ -74,30 +70,16 @@ mod tests {
 
     #[test]
     fn a_token_longer_than_the_bound_is_too_large_whatever_it_holds() {
-        assert_eq!(
-            Compact::parse("e30.YQ._-8", 9).err(),
-            Some(VerifyErrorKind::TooLarge)
-        );
+        assert_eq!(Compact::parse("e30.YQ._-8", 9).err(), Some(VerifyErrorKind::TooLarge));
         assert_eq!(kind(&"?".repeat(65)), Some(VerifyErrorKind::TooLarge));
     }
 
     #[test]
     fn other_than_three_parts_are_malformed() {
-        for token in [
-            "",
-            ".",
-            "e30",
-            "e30.e30",
-            "e30.e30.YQ.",
-            ".e30.e30.YQ",
-            "e30.e30.YQ.YQ.YQ",
-        ] {
+        for token in ["", ".", "e30", "e30.e30", "e30.e30.YQ.", ".e30.e30.YQ", "e30.e30.YQ.YQ.YQ"] {
             assert_eq!(kind(token), Some(VerifyErrorKind::Malformed), "{token}");
         }
-        assert_eq!(
-            kind(r#"{"payload":"e30","signatures":[]}"#),
-            Some(VerifyErrorKind::Malformed)
-        );
+        assert_eq!(kind(r#"{"payload":"e30","signatures":[]}"#), Some(VerifyErrorKind::Malformed));
     }
 
     #[test]

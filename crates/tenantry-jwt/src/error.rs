@@ -78,34 +78,19 @@ pub enum VerifyErrorKind {
 
 impl VerifyError {
     pub(crate) const fn new(kind: VerifyErrorKind) -> Self {
-        Self {
-            kind,
-            claim: None,
-            retry_after: None,
-            directory: None,
-            source: None,
-        }
+        Self { kind, claim: None, retry_after: None, directory: None, source: None }
     }
 
     pub(crate) fn missing(claim: &str) -> Self {
-        Self {
-            claim: Some(claim.into()),
-            ..Self::new(VerifyErrorKind::ClaimMissing)
-        }
+        Self { claim: Some(claim.into()), ..Self::new(VerifyErrorKind::ClaimMissing) }
     }
 
     pub(crate) fn malformed(claim: &str) -> Self {
-        Self {
-            claim: Some(claim.into()),
-            ..Self::new(VerifyErrorKind::ClaimMalformed)
-        }
+        Self { claim: Some(claim.into()), ..Self::new(VerifyErrorKind::ClaimMalformed) }
     }
 
     pub(crate) fn directory(rejection: Rejection) -> Self {
-        Self {
-            directory: Some(rejection),
-            ..Self::new(VerifyErrorKind::Directory)
-        }
+        Self { directory: Some(rejection), ..Self::new(VerifyErrorKind::Directory) }
     }
 
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {

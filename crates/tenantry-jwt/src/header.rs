@@ -27,10 +27,7 @@ impl<'a> Header<'a> {
         let object = Object::parse(json).map_err(|_| VerifyErrorKind::Malformed)?;
         // No extension is implemented. `crit` demands one, or is itself malformed (RFC 7515
         // §4.1.11); a JWT must not use `b64` (RFC 7797 §7); `zip` belongs to JWE.
-        if ["crit", "b64", "zip"]
-            .iter()
-            .any(|name| object.get(name).is_some())
-        {
+        if ["crit", "b64", "zip"].iter().any(|name| object.get(name).is_some()) {
             return Err(VerifyErrorKind::Extension);
         }
         string(&object, "cty")?;
@@ -65,11 +62,7 @@ impl<'a> Header<'a> {
                 TokenProfile::Rfc9068 => false,
                 TokenProfile::Jwt => named("jwt") || self.typ.is_none(),
             };
-        if accepted {
-            Ok(())
-        } else {
-            Err(VerifyErrorKind::Type)
-        }
+        if accepted { Ok(()) } else { Err(VerifyErrorKind::Type) }
     }
 }
 
@@ -169,21 +162,13 @@ mod tests {
 
     #[test]
     fn none_and_hmac_name_no_algorithm() {
-        let algorithm = |alg: &'static str| {
-            Header {
-                alg: alg.into(),
-                typ: None,
-                kid: None,
-            }
-            .algorithm()
-        };
+        let algorithm =
+            |alg: &'static str| Header { alg: alg.into(), typ: None, kid: None }.algorithm();
 
         assert_eq!(algorithm("ES256"), Some(Algorithm::Es256));
         assert_eq!(algorithm("EdDSA"), Some(Algorithm::EdDsa));
         assert_eq!(algorithm("Ed25519"), Some(Algorithm::EdDsa));
-        for alg in [
-            "none", "None", "NONE", "nOnE", "none ", "", "HS256", "es256", "Ed448",
-        ] {
+        for alg in ["none", "None", "NONE", "nOnE", "none ", "", "HS256", "es256", "Ed448"] {
             assert_eq!(algorithm(alg), None, "{alg}");
         }
     }
@@ -216,17 +201,9 @@ mod tests {
             (Some("JOSE"), false, false),
             (Some("åååååååååååååå"), false, false),
         ] {
-            let header = Header {
-                alg: "ES256".into(),
-                typ: typ.map(Cow::Borrowed),
-                kid: None,
-            };
+            let header = Header { alg: "ES256".into(), typ: typ.map(Cow::Borrowed), kid: None };
             let result = |accepted| {
-                if accepted {
-                    Ok(())
-                } else {
-                    Err(VerifyErrorKind::Type)
-                }
+                if accepted { Ok(()) } else { Err(VerifyErrorKind::Type) }
             };
             assert_eq!(header.require_type(Rfc9068), result(rfc9068), "{typ:?}");
             assert_eq!(header.require_type(Jwt), result(jwt), "{typ:?}");

@@ -71,10 +71,7 @@ impl<'a> Object<'a> {
 
     /// The value of the member `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
-        self.members
-            .iter()
-            .find(|(member, _)| member == name)
-            .map(|(_, value)| value)
+        self.members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 }
 
@@ -82,9 +79,7 @@ impl<'a> Object<'a> {
 /// cost n².
 fn all_differ(mut names: Vec<&str>) -> Result<(), InvalidJson> {
     names.sort_unstable();
-    let twice = names
-        .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a == b));
+    let twice = names.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
     if twice { Err(InvalidJson) } else { Ok(()) }
 }
 
@@ -106,11 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, expected: u8) -> Result<(), InvalidJson> {
-        if self.next()? == expected {
-            Ok(())
-        } else {
-            Err(InvalidJson)
-        }
+        if self.next()? == expected { Ok(()) } else { Err(InvalidJson) }
     }
 
     fn skip_whitespace(&mut self) {
@@ -357,20 +348,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn refused(text: &str) {
-        assert!(
-            Object::parse(text.as_bytes()).is_err(),
-            "{text} was accepted"
-        );
+        assert!(Object::parse(text.as_bytes()).is_err(), "{text} was accepted");
     }
 
     fn member<'a>(text: &'a str, name: &str) -> Value<'a> {
         let object =
             Object::parse(text.as_bytes()).unwrap_or_else(|_| panic!("{text} was refused"));
-        let position = object
-            .members
-            .iter()
-            .position(|(member, _)| member == name)
-            .unwrap();
+        let position = object.members.iter().position(|(member, _)| member == name).unwrap();
         object.members.into_iter().nth(position).unwrap().1
     }
 
@@ -393,16 +377,10 @@ mod tests {
             (r#"{"a":true}"#, Value::Other),
             (r#"{"a":{}}"#, Value::Other),
             (r#"{"a":[]}"#, Value::Strings(vec![])),
-            (
-                r#"{"a":["x", "y"]}"#,
-                Value::Strings(vec!["x".into(), "y".into()]),
-            ),
+            (r#"{"a":["x", "y"]}"#, Value::Strings(vec!["x".into(), "y".into()])),
             (r#"{"a":["x", 1]}"#, Value::Other),
             (r#"{"a":[["x"], "y"]}"#, Value::Other),
-            (
-                " \t\r\n{ \"b\" : { } , \"a\" : [ \"x\" ] }\n",
-                Value::Strings(vec!["x".into()]),
-            ),
+            (" \t\r\n{ \"b\" : { } , \"a\" : [ \"x\" ] }\n", Value::Strings(vec!["x".into()])),
         ] {
             assert_eq!(member(text, "a"), expected, "{text}");
         }
@@ -410,10 +388,7 @@ mod tests {
 
     #[test]
     fn strings_without_escapes_are_borrowed() {
-        assert!(matches!(
-            member(r#"{"a":"x"}"#, "a"),
-            Value::String(Cow::Borrowed("x"))
-        ));
+        assert!(matches!(member(r#"{"a":"x"}"#, "a"), Value::String(Cow::Borrowed("x"))));
     }
 
     #[test]
@@ -434,14 +409,9 @@ mod tests {
 
     #[test]
     fn a_lone_surrogate_is_refused_wherever_it_stands() {
-        for escape in [
-            r"\ud800",
-            r"\uDC00",
-            r"\udc00\ud800",
-            r"\ud800\ud800",
-            r"\ud800x",
-            r"\ud800\n",
-        ] {
+        for escape in
+            [r"\ud800", r"\uDC00", r"\udc00\ud800", r"\ud800\ud800", r"\ud800x", r"\ud800\n"]
+        {
             refused(&format!(r#"{{"a":"{escape}"}}"#));
             refused(&format!(r#"{{"{escape}":1}}"#));
             refused(&format!(r#"{{"a":["{escape}"]}}"#));
@@ -455,11 +425,9 @@ mod tests {
         for text in ["{}x", "{}{}", "{},", "{} null", "{}\0", "\u{feff}{}"] {
             refused(text);
         }
-        for text in [
-            &b"{\"a\":\"\xff\"}"[..],
-            b"{\"a\":{\"b\":\"\xc0\x80\"}}",
-            b"{\"\xed\xa0\x80\":1}",
-        ] {
+        for text in
+            [&b"{\"a\":\"\xff\"}"[..], b"{\"a\":{\"b\":\"\xc0\x80\"}}", b"{\"\xed\xa0\x80\":1}"]
+        {
             assert!(Object::parse(text).is_err());
         }
     }
@@ -518,13 +486,8 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded() {
-        let nested = |depth: usize| {
-            format!(
-                r#"{{"a":{}{}}}"#,
-                "[".repeat(depth - 1),
-                "]".repeat(depth - 1)
-            )
-        };
+        let nested =
+            |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert!(Object::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
         refused(&nested(MAX_DEPTH + 1));
         refused(&format!(r#"{{"a":{}"#, r#"{"a":"#.repeat(100_000)));
@@ -538,9 +501,7 @@ mod tests {
             Just("true".to_owned()),
             Just("{}".to_owned()),
             Just("[]".to_owned()),
-            any::<f64>()
-                .prop_filter("finite", |n| n.is_finite())
-                .prop_map(|n| n.to_string()),
+            any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(|n| n.to_string()),
             any::<i64>().prop_map(|n| n.to_string()),
             "-?[0-9]{1,3}(\\.[0-9]{0,3})?([eE][+-]?[0-9]{0,2})?",
             any::<String>().prop_map(|s| serde_json::to_string(&s).unwrap()),
@@ -560,11 +521,7 @@ mod tests {
             let members: Vec<_> = v.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
             format!("{{{}}}", members.join(","))
         });
-        (
-            object,
-            any::<prop::sample::Index>(),
-            prop::option::weighted(0.3, "[\\x00-\\x7f]{0,2}"),
-        )
+        (object, any::<prop::sample::Index>(), prop::option::weighted(0.3, "[\\x00-\\x7f]{0,2}"))
             .prop_map(|(mut text, at, edit)| {
                 let at = at.index(text.len());
                 if let Some(edit) = edit
@@ -580,9 +537,7 @@ mod tests {
     fn agrees(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
         match ours {
             Value::Null => theirs.is_null(),
-            Value::Number(n) => theirs
-                .as_f64()
-                .is_some_and(|m| (n - m).abs() <= n.abs() * 1e-12),
+            Value::Number(n) => theirs.as_f64().is_some_and(|m| (n - m).abs() <= n.abs() * 1e-12),
             Value::String(s) => theirs.as_str() == Some(s),
             Value::Strings(s) => theirs.as_array().is_some_and(|a| {
                 a.len() == s.len() && a.iter().zip(s).all(|(a, s)| a.as_str() == Some(s))

@@ -72,22 +72,17 @@ static STAGE: LazyLock<(JwtVerifier, Vec<String>)> = LazyLock::new(|| {
         })
         .unzip();
     let jwks = serde_json::json!({ "keys": jwks }).to_string();
-    let settings = issuer()
-        .keys(KeyLocation::Jwks(jwks.into()))
-        .algorithms(tenantry_core::Algorithm::ALL);
-    let stage = Stage::with(
-        policy().issuer(settings),
-        Arc::new(TrustIssuers),
-        |builder| builder.with_cache_bytes(0),
-    );
+    let settings =
+        issuer().keys(KeyLocation::Jwks(jwks.into())).algorithms(tenantry_core::Algorithm::ALL);
+    let stage = Stage::with(policy().issuer(settings), Arc::new(TrustIssuers), |builder| {
+        builder.with_cache_bytes(0)
+    });
     (stage.verifier, tokens)
 });
 
 fn verdict(token: &str) -> Result<(), VerifyErrorKind> {
     let (verifier, _) = &*STAGE;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let verified = runtime.block_on(verifier.verify(token));
     verified.map(drop).map_err(|error| error.kind())
 }
@@ -107,10 +102,7 @@ fn a_signature_by_one_algorithm_is_none_by_another() {
         for other in tokens.iter().filter(|other| *other != one) {
             let (input, _) = one.rsplit_once('.').unwrap();
             let (_, signature) = other.rsplit_once('.').unwrap();
-            assert_eq!(
-                verdict(&format!("{input}.{signature}")),
-                Err(VerifyErrorKind::Signature)
-            );
+            assert_eq!(verdict(&format!("{input}.{signature}")), Err(VerifyErrorKind::Signature));
         }
     }
 }

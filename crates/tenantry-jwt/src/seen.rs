@@ -61,16 +61,14 @@ impl SeenTokens {
     /// Remembers up to `max_bytes` bytes of tokens and facts; with 0, nothing.
     pub(crate) fn new(max_bytes: u64) -> Self {
         let cache = || {
-            Cache::builder()
+            Cache::<Box<str>, Arc<Seen>>::builder()
                 .name("verified access tokens")
                 .max_capacity(max_bytes)
-                .weigher(|token: &Box<str>, seen: &Arc<Seen>| weight(token, seen))
+                .weigher(|token, seen| weight(token, seen))
                 .expire_after(DropExpired)
                 .build_with_hasher(RandomState::default())
         };
-        Self {
-            tokens: (max_bytes > 0).then(cache),
-        }
+        Self { tokens: (max_bytes > 0).then(cache) }
     }
 
     /// Returns what is known of `token`, if it still holds.
@@ -147,11 +145,7 @@ mod tests {
     fn a_verification_holds_in_its_time_under_its_policy_and_keys() {
         let (policy, keys) = (Epoch::new(), Epoch::new());
         let seconds = Duration::from_secs;
-        let basis = Basis {
-            policy,
-            keys,
-            valid: seconds(10)..seconds(20),
-        };
+        let basis = Basis { policy, keys, valid: seconds(10)..seconds(20) };
 
         assert!(basis.holds(seconds(10), policy, Some(keys)));
         assert!(basis.holds(seconds(19), policy, Some(keys)));
@@ -194,11 +188,7 @@ mod tests {
         let token = signer.token(&claims(&[("exp", "1790000300"), ("iat", "1789999990")]));
         stage.verifier.verify(&token).await.unwrap();
 
-        for (unix, held) in [
-            (1_790_000_329, true),
-            (1_789_999_960, true),
-            (1_789_999_959, false),
-        ] {
+        for (unix, held) in [(1_790_000_329, true), (1_789_999_960, true), (1_789_999_959, false)] {
             stage.clock.set_unix(Duration::from_secs(unix));
             assert_eq!(stage.verifier.cached(&token).is_some(), held, "{unix}");
         }
@@ -271,10 +261,7 @@ mod tests {
         let known = Tenants::of(&["tenant1", "suspended"]);
         let stage = Stage::with(policy().issuer(pattern()), known.clone(), |builder| builder);
         for tenant in ["tenant1", "suspended"] {
-            stage.network.serve(
-                &format!("https://as.example/{tenant}/jwks"),
-                jwks(&[&signer]),
-            );
+            stage.network.serve(&format!("https://as.example/{tenant}/jwks"), jwks(&[&signer]));
             let iss = format!(r#""https://as.example/{tenant}""#);
             let token = signer.token(&claims(&[("iss", &iss)]));
             stage.verifier.verify(&token).await.unwrap();
@@ -315,19 +302,11 @@ mod tests {
             |builder| builder.with_cache_bytes(20_000),
         );
         stage.network.serve(JWKS, jwks(&[&signer]));
-        stage
-            .verifier
-            .verify(&signer.token(&claims(&[])))
-            .await
-            .unwrap();
+        stage.verifier.verify(&signer.token(&claims(&[]))).await.unwrap();
         let (_, light) = stage.verifier.seen.weighted_size();
         for index in 0..100 {
             let jti = format!(r#""j-{index}""#);
-            stage
-                .verifier
-                .verify(&signer.token(&claims(&[("jti", &jti)])))
-                .await
-                .unwrap();
+            stage.verifier.verify(&signer.token(&claims(&[("jti", &jti)]))).await.unwrap();
         }
         let (count, weight) = stage.verifier.seen.weighted_size();
         assert!(count > 1 && count < 20, "{count} entries");
@@ -350,11 +329,7 @@ mod tests {
             let token = signer.token(&claims(&[("exp", exp)]));
             stage.verifier.verify(&token).await.unwrap();
             let policy = stage.verifier.policy().epoch();
-            let seen = stage
-                .verifier
-                .seen
-                .get(&token, Duration::from_secs(NOW), policy)
-                .unwrap();
+            let seen = stage.verifier.seen.get(&token, Duration::from_secs(NOW), policy).unwrap();
             let after = DropExpired.expire_after_create(&token.into(), &seen, Instant::now());
             assert_eq!(after, Some(Duration::from_secs(lifetime)));
         }
@@ -364,10 +339,7 @@ mod tests {
         let (x, y) = (a.facts(), b.facts());
         let claims = |token: &VerifiedToken| {
             let claims = &token.facts().tenant_claims;
-            claims
-                .iter()
-                .map(|c| (c.name.clone(), c.value.clone()))
-                .collect::<HashMap<_, _>>()
+            claims.iter().map(|c| (c.name.clone(), c.value.clone())).collect::<HashMap<_, _>>()
         };
         a.policy().epoch() == b.policy().epoch()
             && x.issuer == y.issuer
@@ -412,9 +384,7 @@ mod tests {
         let of_tenant2 = || pattern().tenants(["tenant2"]);
         [
             policy().issuer(of_tenant1()).issuer(of_tenant2()),
-            policy()
-                .issuer(of_tenant1().algorithms([Algorithm::Es256]))
-                .issuer(of_tenant2()),
+            policy().issuer(of_tenant1().algorithms([Algorithm::Es256])).issuer(of_tenant2()),
             Policy::builder()
                 .audience("https://other.example")
                 .issuer(of_tenant1())
@@ -455,17 +425,12 @@ mod tests {
                         }
                     }
                     if fresh.is_ok() && stage.verifier.cached(token).is_none() {
-                        return (
-                            hits,
-                            Err(TestCaseError::fail("verified and not remembered")),
-                        );
+                        return (hits, Err(TestCaseError::fail("verified and not remembered")));
                     }
                 }
                 Step::Pass(seconds) => stage.clock.advance(Duration::from_secs(seconds)),
                 Step::SetClock(offset) => {
-                    stage
-                        .clock
-                        .set_unix(Duration::from_secs(NOW.saturating_add_signed(offset)));
+                    stage.clock.set_unix(Duration::from_secs(NOW.saturating_add_signed(offset)));
                 }
                 Step::Publish(which) => match which {
                     0 => stage.network.serve(JWKS, jwks(&[&first])),

@@ -18,6 +18,7 @@ use tenantry_core::{
 };
 use tenantry_jwks::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStore, Transport,
+    UrlOrigin,
 };
 
 use crate::{JwtVerifier, JwtVerifierBuilder};
@@ -38,18 +39,12 @@ enum Pair {
 
 impl Signer {
     pub(crate) fn ed25519(kid: &'static str) -> Self {
-        Self {
-            kid,
-            pair: Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
-        }
+        Self { kid, pair: Pair::Ed25519(Ed25519KeyPair::generate().unwrap()) }
     }
 
     pub(crate) fn es256(kid: &'static str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self {
-            kid,
-            pair: Pair::Ecdsa(pair),
-        }
+        Self { kid, pair: Pair::Ecdsa(pair) }
     }
 
     pub(crate) fn jwk(&self) -> String {
@@ -118,10 +113,7 @@ pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
             members.push(*change);
         }
     }
-    let members: Vec<_> = members
-        .iter()
-        .map(|(n, v)| format!("\"{n}\":{v}"))
-        .collect();
+    let members: Vec<_> = members.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -131,10 +123,7 @@ pub(crate) struct ManualClock(Mutex<(Duration, Duration)>);
 
 impl ManualClock {
     pub(crate) fn at(unix: u64) -> Arc<Self> {
-        Arc::new(Self(Mutex::new((
-            Duration::from_secs(unix),
-            Duration::from_secs(1),
-        ))))
+        Arc::new(Self(Mutex::new((Duration::from_secs(unix), Duration::from_secs(1)))))
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -163,7 +152,7 @@ impl Clock for ManualClock {
 #[derive(Default)]
 pub(crate) struct Network {
     documents: Mutex<HashMap<String, String>>,
-    calls: AtomicUsize,
+    requests: Mutex<Vec<(String, UrlOrigin)>>,
     /// Called while an answer is on its way.
     meanwhile: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
@@ -182,7 +171,12 @@ impl Network {
     }
 
     pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::Relaxed)
+        self.requests.lock().unwrap().len()
+    }
+
+    /// What was asked for, and who wrote the URL.
+    pub(crate) fn requests(&self) -> Vec<(String, UrlOrigin)> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -194,7 +188,8 @@ impl fmt::Debug for Network {
 
 impl Transport for Network {
     fn get(&self, request: FetchRequest) -> BoxFuture<Result<FetchResponse, FetchError>> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        let asked = (request.url().to_owned(), request.origin());
+        self.requests.lock().unwrap().push(asked);
         let document = self.documents.lock().unwrap().get(request.url()).cloned();
         if let Some(happens) = &*self.meanwhile.lock().unwrap() {
             happens();
@@ -218,10 +213,7 @@ pub(crate) struct Tenants {
 impl Tenants {
     pub(crate) fn of(known: &[&str]) -> Arc<Self> {
         let known = known.iter().map(|tenant| (*tenant).to_owned()).collect();
-        Arc::new(Self {
-            known: Mutex::new(known),
-            ..Self::default()
-        })
+        Arc::new(Self { known: Mutex::new(known), ..Self::default() })
     }
 
     pub(crate) fn set(&self, tenant: &str, known: bool) {
@@ -263,6 +255,10 @@ impl Directory for Tenants {
         at_hand.then(|| self.standing(tenant))
     }
 
+    fn trusts_issuers(&self) -> bool {
+        false
+    }
+
     fn fresh(self: Arc<Self>, tenant: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(if self.down.load(Ordering::Relaxed) {
@@ -279,9 +275,7 @@ pub(crate) const JWKS: &str = "https://as.example/jwks";
 
 /// Under what tokens of [`claims`] are good.
 pub(crate) fn policy() -> PolicyBuilder {
-    Policy::builder()
-        .audience("https://api.example")
-        .scope("{scope}")
+    Policy::builder().audience("https://api.example").scope("{scope}")
 }
 
 pub(crate) fn issuer() -> IssuerSettings {
@@ -309,11 +303,7 @@ impl Stage {
         let network = Arc::new(Network::default());
         let keys = KeyStore::new(KeySettings::default(), network.clone(), clock.clone());
         let builder = JwtVerifier::builder(policy.build().unwrap(), keys, directory, clock.clone());
-        Self {
-            clock,
-            network,
-            verifier: settings(builder).build().unwrap(),
-        }
+        Self { clock, network, verifier: settings(builder).build().unwrap() }
     }
 
     /// The usual one: `https://as.example` with these keys.

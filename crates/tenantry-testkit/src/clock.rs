@@ -40,13 +40,8 @@ impl ManualClock {
     /// room to look back.
     #[must_use]
     pub fn new(unix: Duration) -> Self {
-        let times = Times {
-            unix,
-            monotonic: Duration::from_secs(3600),
-        };
-        Self {
-            times: Arc::new(Mutex::new(times)),
-        }
+        let times = Times { unix, monotonic: Duration::from_secs(3600) };
+        Self { times: Arc::new(Mutex::new(times)) }
     }
 
     /// Lets `by` pass: both times move.

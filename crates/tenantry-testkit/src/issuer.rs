@@ -115,10 +115,7 @@ impl TestIssuer {
     /// else [`url`](Self::url).
     #[must_use]
     pub fn issuer_of(&self, tenant: &str) -> String {
-        let own = self
-            .published()
-            .with_ring(Some(tenant), |_| ())
-            .map(|()| tenant);
+        let own = self.published().with_ring(Some(tenant), |_| ()).map(|()| tenant);
         self.published().issuer(own)
     }
 
@@ -209,12 +206,7 @@ impl TestIssuer {
     ///
     /// The issuer goes on signing.
     pub async fn stop(&self) {
-        let server = self
-            .inner
-            .server
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let server = self.inner.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.stop().await;
         }
@@ -230,9 +222,9 @@ impl TestIssuer {
     pub(crate) fn now(&self) -> i64 {
         let now = match &self.inner.clock {
             Some(clock) => clock.unix(),
-            None => SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or(Duration::ZERO),
+            None => {
+                SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO)
+            }
         };
         i64::try_from(now.as_secs()).expect("the time is within a few billion years")
     }
@@ -270,9 +262,7 @@ impl TestIssuer {
 
 impl fmt::Debug for TestIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestIssuer")
-            .field("url", &self.url())
-            .finish_non_exhaustive()
+        f.debug_struct("TestIssuer").field("url", &self.url()).finish_non_exhaustive()
     }
 }
 
@@ -328,12 +318,7 @@ impl TestIssuerBuilder {
     pub fn keys_per_tenant<T: AsRef<str>>(mut self, tenants: impl IntoIterator<Item = T>) -> Self {
         self.tenants = tenants
             .into_iter()
-            .map(|tenant| {
-                tenant
-                    .as_ref()
-                    .parse()
-                    .expect("a tenant with keys has a tenant id")
-            })
+            .map(|tenant| tenant.as_ref().parse().expect("a tenant with keys has a tenant id"))
             .collect();
         self
     }
@@ -397,11 +382,7 @@ impl TestIssuerBuilder {
         let base = format!("http://{}", bound.address());
         let issuer = self.build(base);
         let server = bound.serve(Arc::clone(&issuer.inner.published));
-        *issuer
-            .inner
-            .server
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(server);
+        *issuer.inner.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         Ok(issuer)
     }
 
@@ -412,20 +393,14 @@ impl TestIssuerBuilder {
     /// If it was given neither an algorithm nor a key.
     #[must_use]
     pub fn offline(self) -> TestIssuer {
-        let url = self
-            .url
-            .clone()
-            .unwrap_or_else(|| "https://auth.erp.example".into());
+        let url = self.url.clone().unwrap_or_else(|| "https://auth.erp.example".into());
         self.build(url)
     }
 
     fn build(self, base: String) -> TestIssuer {
         let mut own = KeyRing::new(String::new(), self.algorithms.clone());
         self.keys.into_iter().for_each(|key| own.add(key));
-        assert!(
-            own.key(None).is_some(),
-            "a test issuer needs an algorithm or a key"
-        );
+        assert!(own.key(None).is_some(), "a test issuer needs an algorithm or a key");
         let tenants = self.tenants.iter().map(|tenant| {
             let ring = KeyRing::new(format!("{tenant}-"), self.algorithms.clone());
             (tenant.as_str().into(), ring)

@@ -18,12 +18,7 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     pub(crate) fn new(prefix: String, algorithms: Vec<Algorithm>) -> Self {
-        let mut ring = Self {
-            prefix,
-            generation: 0,
-            algorithms,
-            keys: Vec::new(),
-        };
+        let mut ring = Self { prefix, generation: 0, algorithms, keys: Vec::new() };
         ring.rotate();
         ring
     }
@@ -58,9 +53,7 @@ impl KeyRing {
 
     /// The first key for `algorithm`, or the first of all.
     pub(crate) fn key(&self, algorithm: Option<Algorithm>) -> Option<&SigningKey> {
-        self.keys
-            .iter()
-            .find(|key| algorithm.is_none_or(|wanted| key.algorithm() == wanted))
+        self.keys.iter().find(|key| algorithm.is_none_or(|wanted| key.algorithm() == wanted))
     }
 
     pub(crate) fn jwks(&self) -> Value {
@@ -69,11 +62,7 @@ impl KeyRing {
 
     /// The algorithms of the keys, each once.
     pub(crate) fn algorithms(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self
-            .keys
-            .iter()
-            .map(|key| key.algorithm().as_str())
-            .collect();
+        let mut names: Vec<_> = self.keys.iter().map(|key| key.algorithm().as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -102,10 +91,7 @@ mod tests {
     use super::*;
 
     fn kids(ring: &KeyRing) -> Vec<String> {
-        ring.keys
-            .iter()
-            .map(|key| key.kid().unwrap().to_owned())
-            .collect()
+        ring.keys.iter().map(|key| key.kid().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -140,10 +126,7 @@ mod tests {
         let mut ring = KeyRing::new(String::new(), vec![Algorithm::Es256]);
         ring.add(SigningKey::generate(Algorithm::Es256, "second"));
 
-        assert_eq!(
-            ring.key(Some(Algorithm::Es256)).unwrap().kid(),
-            Some("es256-1")
-        );
+        assert_eq!(ring.key(Some(Algorithm::Es256)).unwrap().kid(), Some("es256-1"));
         assert_eq!(ring.jwks()["keys"][1]["kid"], "second");
         assert_eq!(ring.algorithms(), ["ES256"]);
     }

@@ -49,18 +49,8 @@ impl Published {
         own: KeyRing,
         tenants: BTreeMap<Box<str>, KeyRing>,
     ) -> Self {
-        let state = State {
-            own,
-            tenants,
-            unavailable: false,
-            fetches: BTreeMap::new(),
-        };
-        Self {
-            url,
-            base,
-            openid_only,
-            state: Mutex::new(state),
-        }
+        let state = State { own, tenants, unavailable: false, fetches: BTreeMap::new() };
+        Self { url, base, openid_only, state: Mutex::new(state) }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -93,9 +83,7 @@ impl Published {
     pub(crate) fn rotate(&self) {
         let mut state = self.state();
         let State { own, tenants, .. } = &mut *state;
-        std::iter::once(own)
-            .chain(tenants.values_mut())
-            .for_each(KeyRing::rotate);
+        std::iter::once(own).chain(tenants.values_mut()).for_each(KeyRing::rotate);
     }
 
     pub(crate) fn set_unavailable(&self, unavailable: bool) {
@@ -111,10 +99,7 @@ impl Published {
         let mut state = self.state();
         *state.fetches.entry(path.to_owned()).or_default() += 1;
         if state.unavailable {
-            return respond(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &json!({ "error": "unavailable" }),
-            );
+            return respond(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "unavailable" }));
         }
         let document = (method == Method::GET)
             .then(|| Document::at(path))
@@ -139,10 +124,8 @@ impl Published {
                 let mut metadata = self.metadata(tenant);
                 if let Value::Object(members) = &mut metadata {
                     members.insert("subject_types_supported".into(), json!(["public"]));
-                    members.insert(
-                        "id_token_signing_alg_values_supported".into(),
-                        json!(algorithms),
-                    );
+                    members
+                        .insert("id_token_signing_alg_values_supported".into(), json!(algorithms));
                 }
                 Some(metadata)
             }
@@ -188,9 +171,7 @@ impl<'a> Document<'a> {
             OPENID_METADATA => return Some(Self::OpenidMetadata(None)),
             _ => {}
         }
-        let inserted = path
-            .strip_prefix(OAUTH_METADATA)
-            .and_then(|rest| rest.strip_prefix('/'));
+        let inserted = path.strip_prefix(OAUTH_METADATA).and_then(|rest| rest.strip_prefix('/'));
         if let Some(tenant) = inserted {
             return Some(Self::OauthMetadata(Some(tenant)));
         }
@@ -214,9 +195,7 @@ fn at(base: &str, tenant: Option<&str>) -> String {
 fn respond(status: StatusCode, document: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -230,22 +209,13 @@ mod tests {
         let table = [
             ("/jwks.json", Some(Jwks(None))),
             ("/tenant1/jwks.json", Some(Jwks(Some("tenant1")))),
-            (
-                "/.well-known/oauth-authorization-server",
-                Some(OauthMetadata(None)),
-            ),
+            ("/.well-known/oauth-authorization-server", Some(OauthMetadata(None))),
             (
                 "/.well-known/oauth-authorization-server/tenant1",
                 Some(OauthMetadata(Some("tenant1"))),
             ),
-            (
-                "/.well-known/openid-configuration",
-                Some(OpenidMetadata(None)),
-            ),
-            (
-                "/tenant1/.well-known/openid-configuration",
-                Some(OpenidMetadata(Some("tenant1"))),
-            ),
+            ("/.well-known/openid-configuration", Some(OpenidMetadata(None))),
+            ("/tenant1/.well-known/openid-configuration", Some(OpenidMetadata(Some("tenant1")))),
             // The other standard's way of writing it.
             ("/tenant1/.well-known/oauth-authorization-server", None),
             ("/.well-known/openid-configuration/tenant1", None),

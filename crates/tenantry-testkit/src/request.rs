@@ -38,9 +38,7 @@ const JWT_ID: &str = "ready-request";
 /// If `tenant` is not a [`TenantId`].
 pub fn request_of(tenant: &str) -> ReadyRequest {
     ReadyRequest {
-        tenant: tenant
-            .parse()
-            .expect("a request is of a tenant with a tenant id"),
+        tenant: tenant.parse().expect("a request is of a tenant with a tenant id"),
         subject: None,
         client_id: "journal-sync".into(),
         scope: Vec::new(),
@@ -115,11 +113,7 @@ impl ReadyRequest {
     fn token(self) -> TokenFacts {
         let audience = format!("https://api.erp.example/{}", self.tenant);
         let subject = self.subject.unwrap_or_else(|| self.client_id.clone());
-        let scope: Vec<_> = self
-            .scope
-            .iter()
-            .map(|s| format!("{}.{s}", self.tenant))
-            .collect();
+        let scope: Vec<_> = self.scope.iter().map(|s| format!("{}.{s}", self.tenant)).collect();
         let mut claims = self.claims;
         let mut set = |name: &str, value: Value| claims.insert(name.into(), value);
         set("iss", ISSUER.into());
@@ -155,9 +149,7 @@ impl ReadyRequest {
 
 impl fmt::Debug for ReadyRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadyRequest")
-            .field("tenant", &self.tenant)
-            .finish_non_exhaustive()
+        f.debug_struct("ReadyRequest").field("tenant", &self.tenant).finish_non_exhaustive()
     }
 }
 

@@ -31,9 +31,7 @@ impl Bound {
     }
 
     pub(crate) fn serve(self, published: Arc<Published>) -> Server {
-        Server {
-            task: tokio::spawn(accept(self.listener, published)),
-        }
+        Server { task: tokio::spawn(accept(self.listener, published)) }
     }
 }
 
@@ -79,7 +77,5 @@ async fn serve(stream: TcpStream, published: Arc<Published>) {
         async { Ok::<_, Infallible>(response) }
     });
     // A caller that hangs up in the middle is its own affair.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

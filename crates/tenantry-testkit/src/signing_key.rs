@@ -62,11 +62,7 @@ impl SigningKey {
                 RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key can be generated"),
             )),
         };
-        Self {
-            algorithm,
-            kid: Some(kid.into().into()),
-            pair,
-        }
+        Self { algorithm, kid: Some(kid.into().into()), pair }
     }
 
     /// The algorithm that it signs with.
@@ -180,8 +176,7 @@ impl SigningKey {
             Pair::Rsa(pair) => {
                 let encoding = rsa_encoding(self.algorithm).expect("RSA keys have RSA algorithms");
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &random, message, &mut signature)
-                    .expect("an RSA key can sign");
+                pair.sign(encoding, &random, message, &mut signature).expect("an RSA key can sign");
                 signature
             }
         }
@@ -210,14 +205,8 @@ impl SigningKey {
                 let public = pair.public_key();
                 members([
                     ("kty", "RSA".into()),
-                    (
-                        "n",
-                        base64url(public.modulus().big_endian_without_leading_zero()),
-                    ),
-                    (
-                        "e",
-                        base64url(public.exponent().big_endian_without_leading_zero()),
-                    ),
+                    ("n", base64url(public.modulus().big_endian_without_leading_zero())),
+                    ("e", base64url(public.exponent().big_endian_without_leading_zero())),
                 ])
             }
         }
@@ -261,10 +250,7 @@ fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
 }
 
 fn members<const N: usize>(members: [(&str, String); N]) -> Map<String, Value> {
-    members
-        .into_iter()
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect()
+    members.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 pub(crate) fn base64url(bytes: &[u8]) -> String {

@@ -257,9 +257,7 @@ impl TokenBuilder {
     pub fn sign(&self) -> String {
         let header = match &self.raw_header {
             Some(raw) => raw.clone(),
-            None => Value::Object(self.header_members())
-                .to_string()
-                .into_bytes(),
+            None => Value::Object(self.header_members()).to_string().into_bytes(),
         };
         let (claims, sent) = self.claims_signed_and_sent();
         let header = base64url(&header);
@@ -313,11 +311,7 @@ impl TokenBuilder {
             Expiry::At(seconds) => seconds,
             Expiry::In(seconds) => now.saturating_add(seconds),
         };
-        let issued_at = if expires_at > now {
-            now
-        } else {
-            expires_at.saturating_sub(LIFETIME)
-        };
+        let issued_at = if expires_at > now { now } else { expires_at.saturating_sub(LIFETIME) };
         let mut claims = Map::new();
         let mut set = |name: &str, value: Value| claims.insert(name.into(), value);
         set("iss", self.issuer_string().into());
@@ -325,14 +319,7 @@ impl TokenBuilder {
         set("iat", issued_at.into());
         set("jti", unique().into());
         set("client_id", self.client_id.as_str().into());
-        set(
-            "sub",
-            self.subject
-                .as_ref()
-                .unwrap_or(&self.client_id)
-                .as_str()
-                .into(),
-        );
+        set("sub", self.subject.as_ref().unwrap_or(&self.client_id).as_str().into());
         if let Some(audience) = self.audience_written() {
             set("aud", audience);
         }
@@ -368,9 +355,7 @@ impl TokenBuilder {
             return scope.to_owned();
         };
         let pattern = self.rendered(pattern);
-        let members = scope
-            .split(' ')
-            .map(|member| pattern.replace("{scope}", member));
+        let members = scope.split(' ').map(|member| pattern.replace("{scope}", member));
         members.collect::<Vec<_>>().join(" ")
     }
 
@@ -389,8 +374,7 @@ impl TokenBuilder {
     }
 
     fn issuer_key(&self) -> SigningKey {
-        self.issuer
-            .signing_key(self.signer_tenant(), self.algorithm)
+        self.issuer.signing_key(self.signer_tenant(), self.algorithm)
     }
 
     fn signature(&self, message: &[u8]) -> Vec<u8> {
@@ -410,9 +394,7 @@ impl TokenBuilder {
 impl fmt::Debug for TokenBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What goes into tokens does not come out of `Debug`, not even here: tests get copied.
-        f.debug_struct("TokenBuilder")
-            .field("issuer", &self.issuer)
-            .finish_non_exhaustive()
+        f.debug_struct("TokenBuilder").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

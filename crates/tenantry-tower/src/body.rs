@@ -33,16 +33,12 @@ pin_project! {
 
 impl<B> RefusalBody<B> {
     pub(crate) const fn inner(body: B) -> Self {
-        Self {
-            kind: Kind::Inner { body },
-        }
+        Self { kind: Kind::Inner { body } }
     }
 
     pub(crate) fn refusal(rejection: &Rejection) -> Response<Self> {
         rejection.to_response().map(|text| Self {
-            kind: Kind::Refusal {
-                text: Some(text).filter(|text| !text.is_empty()),
-            },
+            kind: Kind::Refusal { text: Some(text).filter(|text| !text.is_empty()) },
         })
     }
 }
@@ -78,8 +74,7 @@ where
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
             Kind::Refusal { text } => SizeHint::with_exact(
-                text.as_ref()
-                    .map_or(0, |text| u64::try_from(text.len()).unwrap_or(u64::MAX)),
+                text.as_ref().map_or(0, |text| u64::try_from(text.len()).unwrap_or(u64::MAX)),
             ),
         }
     }

@@ -10,49 +10,76 @@ use http::{HeaderMap, Uri};
 
 use tenantry_core::Reason;
 
-/// Finds the access token. `None`: no credentials, or of another scheme.
-pub(crate) fn bearer<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, Reason> {
-    if uri.query().is_some_and(has_access_token) {
-        return Err(Reason::CredentialsInQuery);
+/// The text after `Bearer`, not yet known to be one token.
+///
+/// A token that was verified before is found by its text alone, so only one that was not needs its
+/// form looked at: [`token`](Self::token).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Bearer<'a>(&'a str);
+
+impl<'a> Bearer<'a> {
+    /// Finds the credentials. `None`: there are none, or of another scheme.
+    pub(crate) fn read(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<Self>, Reason> {
+        if uri.query().is_some_and(has_access_token) {
+            return Err(Reason::CredentialsInQuery);
+        }
+        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let Some(field) = fields.next() else {
+            return Ok(None);
+        };
+        if fields.next().is_some() {
+            return Err(Reason::CredentialsMultiple);
+        }
+        let field =
+            std::str::from_utf8(field.as_bytes()).map_err(|_| Reason::CredentialsMalformed)?;
+        scheme(field.trim_matches([' ', '\t']))
     }
-    let mut fields = headers.get_all(AUTHORIZATION).iter();
-    let Some(field) = fields.next() else {
-        return Ok(None);
-    };
-    if fields.next().is_some() {
-        return Err(Reason::CredentialsMultiple);
+
+    /// The text, to look it up by.
+    pub(crate) const fn text(self) -> &'a str {
+        self.0
     }
-    // Visible ASCII only; anything else is no token68 and no scheme.
-    let field = field.to_str().map_err(|_| Reason::CredentialsMalformed)?;
-    token(field.trim_matches([' ', '\t']))
+
+    /// The text, if it is one token.
+    pub(crate) fn token(self) -> Result<&'a str, Reason> {
+        if self.0.split(',').skip(1).any(starts_with_bearer) {
+            return Err(Reason::CredentialsMultiple);
+        }
+        if !is_token68(self.0) {
+            return Err(Reason::CredentialsMalformed);
+        }
+        Ok(self.0)
+    }
 }
 
-fn token(field: &str) -> Result<Option<&str>, Reason> {
-    let end = field
-        .find(|c: char| !is_scheme_char(c))
-        .unwrap_or(field.len());
-    let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, ""));
-    if field.is_empty() {
+/// Takes the scheme off: `"Bearer" 1*SP b64token` of RFC 6750.
+fn scheme(field: &str) -> Result<Option<Bearer<'_>>, Reason> {
+    let end = field.find(|c: char| !is_scheme_char(c)).unwrap_or(field.len());
+    let Some((scheme, rest)) = field.split_at_checked(end).filter(|(scheme, _)| !scheme.is_empty())
+    else {
         return Err(Reason::CredentialsMalformed);
+    };
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let text = rest.trim_start_matches(' ');
+        return match text.is_empty() || text.len() == rest.len() {
+            true => Err(Reason::CredentialsMalformed),
+            false => Ok(Some(Bearer(text))),
+        };
     }
     if field.split(',').skip(1).any(starts_with_bearer) {
         return Err(Reason::CredentialsMultiple);
     }
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
-    }
-    // RFC 6750: "Bearer" 1*SP b64token
-    let token = rest.trim_start_matches(' ');
-    if token.len() == rest.len() || !is_token68(token) {
+    // A token without its scheme: no scheme is written with dots.
+    if rest.is_empty() && scheme.contains('.') {
         return Err(Reason::CredentialsMalformed);
     }
-    Ok(Some(token))
+    Ok(None)
 }
 
 fn starts_with_bearer(part: &str) -> bool {
     let part = part.trim_start_matches([' ', '\t']);
-    part.get(..7)
-        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
+    let scheme = part.split([' ', '\t']).next().unwrap_or(part);
+    scheme.len() < part.len() && scheme.eq_ignore_ascii_case("bearer")
 }
 
 /// `tchar` of [RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
@@ -106,12 +133,10 @@ mod tests {
     fn read(fields: &[&str]) -> Result<Option<String>, Reason> {
         let mut headers = HeaderMap::new();
         for field in fields {
-            headers.append(
-                AUTHORIZATION,
-                HeaderValue::from_bytes(field.as_bytes()).unwrap(),
-            );
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         }
-        bearer(&Uri::from_static("/"), &headers).map(|token| token.map(Into::into))
+        let Some(bearer) = Bearer::read(&Uri::from_static("/"), &headers)? else { return Ok(None) };
+        bearer.token().map(|token| Some(token.into()))
     }
 
     #[test]
@@ -129,12 +154,8 @@ mod tests {
     #[test]
     fn another_scheme_or_none_is_no_credentials() {
         assert_eq!(read(&[]), Ok(None));
-        for field in [
-            "Basic YTpi",
-            "DPoP a.b.c",
-            "Bearerx a",
-            "Digest username=\"a\", realm=\"b\"",
-        ] {
+        for field in ["Basic YTpi", "DPoP a.b.c", "Bearerx a", "Digest username=\"a\", realm=\"b\""]
+        {
             assert_eq!(read(&[field]), Ok(None), "{field}");
         }
     }
@@ -151,58 +172,40 @@ mod tests {
             "Bearer \"a\"",
             "",
             "Bearer é",
+            "\"Bearer a\"",
+            "=Bearer a",
+            ":a",
+            "eyJ0.eyJ0.c2ln",
         ] {
-            assert_eq!(
-                read(&[field]),
-                Err(Reason::CredentialsMalformed),
-                "{field:?}"
-            );
+            assert_eq!(read(&[field]), Err(Reason::CredentialsMalformed), "{field:?}");
         }
     }
 
     #[test]
     fn two_sets_of_credentials_are_too_many() {
-        assert_eq!(
-            read(&["Bearer a", "Bearer a"]),
-            Err(Reason::CredentialsMultiple)
-        );
-        assert_eq!(
-            read(&["Basic YTpi", "Bearer a"]),
-            Err(Reason::CredentialsMultiple)
-        );
-        assert_eq!(
-            read(&["Bearer a, Bearer b"]),
-            Err(Reason::CredentialsMultiple)
-        );
-        assert_eq!(
-            read(&["Basic YTpi, bearer b"]),
-            Err(Reason::CredentialsMultiple)
-        );
+        assert_eq!(read(&["Bearer a", "Bearer a"]), Err(Reason::CredentialsMultiple));
+        assert_eq!(read(&["Basic YTpi", "Bearer a"]), Err(Reason::CredentialsMultiple));
+        assert_eq!(read(&["Bearer a, Bearer b"]), Err(Reason::CredentialsMultiple));
+        assert_eq!(read(&["Basic YTpi,bearer\tb"]), Err(Reason::CredentialsMultiple));
+        assert_eq!(read(&["Basic YTpi, bearer b"]), Err(Reason::CredentialsMultiple));
     }
 
     #[test]
     fn a_token_in_the_query_is_refused_however_it_is_spelled() {
         let headers = HeaderMap::new();
-        for uri in [
-            "/?access_token=a",
-            "/?a=b&access_token=c",
-            "/?access%5Ftoken=a",
-            "/?%61ccess_token",
-        ] {
+        for uri in
+            ["/?access_token=a", "/?a=b&access_token=c", "/?access%5Ftoken=a", "/?%61ccess_token"]
+        {
             assert_eq!(
-                bearer(&uri.parse().unwrap(), &headers),
+                Bearer::read(&uri.parse().unwrap(), &headers),
                 Err(Reason::CredentialsInQuery),
                 "{uri}"
             );
         }
-        for uri in [
-            "/?a=access_token",
-            "/?access_tokens=a",
-            "/access_token",
-            "/?access%token=a",
-            "/?%6",
-        ] {
-            assert_eq!(bearer(&uri.parse().unwrap(), &headers), Ok(None), "{uri}");
+        for uri in
+            ["/?a=access_token", "/?access_tokens=a", "/access_token", "/?access%token=a", "/?%6"]
+        {
+            assert_eq!(Bearer::read(&uri.parse().unwrap(), &headers), Ok(None), "{uri}");
         }
     }
 }

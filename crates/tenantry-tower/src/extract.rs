@@ -19,21 +19,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::header::AUTHORIZATION;
+use http::{Extensions, Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Span;
 
 use tenantry_core::{
-    AccessToken, Agreed, Anonymous, BoxFuture, ClientId, Directory, Policy, Rejection,
-    RequestFacts, TenantAwareRequest, Unobserved, Verifier, agree,
+    Anonymous, BoxFuture, ClientId, Directory, Policy, Rejection, TenantAwareRequest, Verifier,
 };
 
 use crate::body::RefusalBody;
-use crate::credentials::bearer;
+use crate::extractor::{Extractor, Verdict};
 use crate::gate::{refuse, take_ready};
-use crate::target::whole;
+use crate::target::Target;
 
 /// Puts a [`TenantAwareRequest`] into the extensions of every request that it lets through.
 ///
@@ -45,27 +45,10 @@ pub struct TenantExtractorLayer {
     extractor: Arc<Extractor>,
 }
 
-#[derive(Clone, Debug)]
-struct Extractor {
-    policy: Policy,
-    verifier: Arc<dyn Verifier>,
-    directory: Arc<dyn Directory>,
-    optional: bool,
-    uri_is_whole: bool,
-}
-
 impl TenantExtractorLayer {
     /// Judges requests under `policy`. `verifier` verifies tokens under the same policy.
     pub fn new(policy: Policy, verifier: Arc<dyn Verifier>, directory: Arc<dyn Directory>) -> Self {
-        Self {
-            extractor: Arc::new(Extractor {
-                policy,
-                verifier,
-                directory,
-                optional: false,
-                uri_is_whole: false,
-            }),
-        }
+        Self { extractor: Arc::new(Extractor::new(policy, verifier, directory)) }
     }
 
     /// Lets requests without credentials through, as [`Anonymous`].
@@ -83,7 +66,17 @@ impl TenantExtractorLayer {
     ///
     /// Inside a router that nests, this lets the caller choose which part of the path is judged.
     pub fn uri_is_whole(mut self) -> Self {
-        Arc::make_mut(&mut self.extractor).uri_is_whole = true;
+        Arc::make_mut(&mut self.extractor).target = Target::Seen;
+        self
+    }
+
+    /// Says where a router keeps the request target, if not in [`RequestTarget`](crate::RequestTarget).
+    ///
+    /// # Security
+    ///
+    /// It must be the target as the server got it, and nobody else may write it.
+    pub fn request_target(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
+        Arc::make_mut(&mut self.extractor).target = Target::Extension(find);
         self
     }
 }
@@ -92,10 +85,7 @@ impl<S> Layer<S> for TenantExtractorLayer {
     type Service = TenantExtractor<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TenantExtractor {
-            inner,
-            extractor: Arc::clone(&self.extractor),
-        }
+        TenantExtractor { inner, extractor: Arc::clone(&self.extractor) }
     }
 }
 
@@ -122,103 +112,25 @@ where
         // INVARIANT (fail closed): a context that an outer layer or a caller left proves nothing here.
         request.extensions_mut().remove::<TenantAwareRequest>();
         request.extensions_mut().remove::<Anonymous>();
+        // INVARIANT (secrets stay in): whoever prints the headers prints no token.
+        if let Some(credentials) = request.headers_mut().get_mut(AUTHORIZATION) {
+            credentials.set_sensitive(true);
+        }
+        // Taken in any case: a place that was reserved inside is given back when it is not used.
+        let ready = take_ready(&mut self.inner);
         let state = match self.extractor.judge(&request) {
-            Verdict::Admitted(context) => {
-                State::admitted(context, request, take_ready(&mut self.inner))
-            }
+            Verdict::Admitted(context) => State::call(Some(context), request, ready),
             Verdict::Anonymous(anonymous) => {
-                State::anonymous(anonymous, request, take_ready(&mut self.inner))
+                request.extensions_mut().insert(anonymous);
+                State::call(None, request, ready)
             }
-            Verdict::Refused(rejection) => State::Refused {
-                rejection: Some(rejection),
-            },
-            Verdict::Waiting(verdict) => State::Waiting {
-                verdict,
-                pending: Some((request, take_ready(&mut self.inner))),
-            },
+            Verdict::Refused(rejection) => State::Refused { rejection: Some(rejection) },
+            // INVARIANT (no network for strangers): who waits for keys holds no place that others need.
+            Verdict::Waiting(verdict) => {
+                State::Waiting { verdict, pending: Some((request, self.inner.clone())) }
+            }
         };
         ExtractFuture { state }
-    }
-}
-
-/// What is known about a request without waiting.
-enum Verdict {
-    Admitted(TenantAwareRequest),
-    Anonymous(Anonymous),
-    Refused(Rejection),
-    /// A token to verify, or a directory to ask.
-    Waiting(BoxFuture<Result<TenantAwareRequest, Rejection>>),
-}
-
-impl Extractor {
-    /// Goes as far as memory reaches.
-    fn judge<B>(self: &Arc<Self>, request: &Request<B>) -> Verdict {
-        let (token, facts) = match self.read(request) {
-            Ok((Some(token), facts)) => (token, facts),
-            Ok((None, _)) if self.optional => {
-                return Verdict::Anonymous(Anonymous::new(&self.policy));
-            }
-            Ok((None, _)) => {
-                return Verdict::Refused(Anonymous::new(&self.policy).unauthenticated());
-            }
-            Err(rejection) => return Verdict::Refused(rejection),
-        };
-        let Some(verified) = self.verifier.cached(token) else {
-            let (token, facts) = (AccessToken::new(token), facts.into_owned());
-            return Verdict::Waiting(Box::pin(Arc::clone(self).verify(token, facts)));
-        };
-        let agreed = match agree(&self.policy, &facts, verified, &mut Unobserved) {
-            Ok(agreed) => agreed,
-            Err(rejection) => return Verdict::Refused(rejection),
-        };
-        match self.directory.cached(agreed.tenant()) {
-            Some(standing) => match agreed.admit(standing, &mut Unobserved) {
-                Ok(context) => Verdict::Admitted(context),
-                Err(rejection) => Verdict::Refused(rejection),
-            },
-            None => Verdict::Waiting(Box::pin(Arc::clone(self).ask(agreed))),
-        }
-    }
-
-    /// Reads token and facts, and refuses what can be read in two ways before anything is verified.
-    fn read<'a, B>(
-        &self,
-        request: &'a Request<B>,
-    ) -> Result<(Option<&'a str>, RequestFacts<'a>), Rejection> {
-        let target = whole(request.extensions(), request.uri(), self.uri_is_whole)
-            .map_err(|problem| Rejection::misconfigured(problem).under(&self.policy))?;
-        let token = bearer(target, request.headers())
-            .map_err(|reason| Rejection::new(reason).under(&self.policy))?;
-        Ok((
-            token,
-            RequestFacts::read(&self.policy, target, request.headers())?,
-        ))
-    }
-
-    async fn verify(
-        self: Arc<Self>,
-        token: AccessToken,
-        facts: RequestFacts<'static>,
-    ) -> Result<TenantAwareRequest, Rejection> {
-        let verified = Arc::clone(&self.verifier)
-            .fresh(token)
-            .await
-            .map_err(|rejection| rejection.under(&self.policy))?;
-        let agreed = agree(&self.policy, &facts, verified, &mut Unobserved)?;
-        match self.directory.cached(agreed.tenant()) {
-            Some(standing) => agreed.admit(standing, &mut Unobserved),
-            None => self.ask(agreed).await,
-        }
-    }
-
-    async fn ask(self: Arc<Self>, agreed: Agreed) -> Result<TenantAwareRequest, Rejection> {
-        match Arc::clone(&self.directory)
-            .fresh(agreed.tenant().clone())
-            .await
-        {
-            Ok(standing) => agreed.admit(standing, &mut Unobserved),
-            Err(rejection) => Err(agreed.refuse(rejection)),
-        }
     }
 }
 
@@ -240,8 +152,9 @@ pin_project! {
             verdict: BoxFuture<Result<TenantAwareRequest, Rejection>>,
             pending: Option<(Request<B>, S)>,
         },
-        Refused { rejection: Option<Rejection> },
+        Readying { context: Option<TenantAwareRequest>, pending: Option<(Request<B>, S)> },
         Calling { #[pin] future: F, span: Span },
+        Refused { rejection: Option<Rejection> },
     }
 }
 
@@ -249,23 +162,20 @@ impl<S, B> State<S, B, S::Future>
 where
     S: Service<Request<B>>,
 {
-    fn admitted(context: TenantAwareRequest, mut request: Request<B>, mut inner: S) -> Self {
-        let span = tracing::info_span!(
-            "tenant_request",
-            tenant = context.tenant().as_str(),
-            client_id = context.client_id().map(ClientId::as_str),
-        );
-        request.extensions_mut().insert(context);
-        let future = span.in_scope(|| inner.call(request));
-        Self::Calling { future, span }
-    }
-
-    fn anonymous(anonymous: Anonymous, mut request: Request<B>, mut inner: S) -> Self {
-        request.extensions_mut().insert(anonymous);
-        Self::Calling {
-            future: inner.call(request),
-            span: Span::none(),
+    /// Calls the service, which is ready, for a proven tenant or for nobody.
+    fn call(context: Option<TenantAwareRequest>, mut request: Request<B>, mut ready: S) -> Self {
+        let span = context.as_ref().map_or_else(Span::none, |context| {
+            tracing::info_span!(
+                "tenant_request",
+                tenant = context.tenant().as_str(),
+                client_id = context.client_id().map(ClientId::as_str),
+            )
+        });
+        if let Some(context) = context {
+            request.extensions_mut().insert(context);
         }
+        let future = span.in_scope(|| ready.call(request));
+        Self::Calling { future, span }
     }
 }
 
@@ -279,6 +189,26 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
+                StateProj::Waiting { verdict, pending } => {
+                    match ready!(verdict.as_mut().poll(cx)) {
+                        Ok(context) => {
+                            State::Readying { context: Some(context), pending: pending.take() }
+                        }
+                        Err(rejection) => State::Refused { rejection: Some(rejection) },
+                    }
+                }
+                StateProj::Readying { context, pending } => {
+                    if let Some((_, service)) = pending {
+                        ready!(service.poll_ready(cx))?;
+                    }
+                    match (context.take(), pending.take()) {
+                        (Some(context), Some((request, ready))) => {
+                            State::call(Some(context), request, ready)
+                        }
+                        // Polled after it was done: there is nothing left to say.
+                        _ => return Poll::Pending,
+                    }
+                }
                 StateProj::Calling { future, span } => {
                     let _entered = span.enter();
                     let response = ready!(future.poll(cx))?;
@@ -286,21 +216,8 @@ where
                 }
                 StateProj::Refused { rejection } => match rejection.take() {
                     Some(rejection) => return Poll::Ready(Ok(refuse(&rejection))),
-                    // Polled after it was done: there is nothing left to say.
                     None => return Poll::Pending,
                 },
-                StateProj::Waiting { verdict, pending } => {
-                    let verdict = ready!(verdict.as_mut().poll(cx));
-                    match (verdict, pending.take()) {
-                        (Ok(context), Some((request, inner))) => {
-                            State::admitted(context, request, inner)
-                        }
-                        (Err(rejection), _) => State::Refused {
-                            rejection: Some(rejection),
-                        },
-                        (Ok(_), None) => return Poll::Pending,
-                    }
-                }
             };
             state.set(next);
         }

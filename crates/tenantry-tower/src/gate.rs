@@ -31,17 +31,11 @@ pin_project! {
 
 impl<F> GateFuture<F> {
     pub(crate) const fn admitted(future: F) -> Self {
-        Self {
-            gate: Gate::Admitted { future },
-        }
+        Self { gate: Gate::Admitted { future } }
     }
 
     pub(crate) const fn refused(rejection: Rejection) -> Self {
-        Self {
-            gate: Gate::Refused {
-                rejection: Some(rejection),
-            },
-        }
+        Self { gate: Gate::Refused { rejection: Some(rejection) } }
     }
 }
 

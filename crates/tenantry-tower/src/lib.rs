@@ -13,6 +13,7 @@
 mod body;
 mod credentials;
 pub mod extract;
+mod extractor;
 mod gate;
 pub mod scope;
 mod target;

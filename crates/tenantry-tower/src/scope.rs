@@ -112,10 +112,7 @@ impl<S> Layer<S> for RequireScopeLayer {
     type Service = RequireScope<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireScope {
-            inner,
-            need: self.need.clone(),
-        }
+        RequireScope { inner, need: self.need.clone() }
     }
 }
 

@@ -1,64 +1,81 @@
 //! Why a resource server cannot start.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use tenantry_core::PolicyError;
-use tenantry_jwt::BuildError;
 
-/// The configuration cannot be used. `Display` is one line: where, what, and what would be right.
+/// The configuration cannot be used: `policy.toml:12: issuer[0].jwks_uri: what is wrong with it`.
+///
+/// `Display` is one line, whatever the file holds: where, which setting, what is wrong and what would
+/// be right. Place and setting are left out where there is none. It names no key, token or claim
+/// value.
 #[derive(Debug)]
 pub struct ConfigError {
     place: Option<String>,
+    setting: Option<String>,
     problem: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ConfigError {
     pub(crate) fn new(problem: impl Into<String>) -> Self {
-        Self {
-            place: None,
-            problem: problem.into(),
-            source: None,
-        }
+        Self { place: None, setting: None, problem: problem.into(), source: None }
     }
 
-    /// Says where: `policy.toml:12`.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn at(mut self, place: impl Into<String>) -> Self {
-        self.place = Some(place.into());
-        self
-    }
-
+    #[cfg(feature = "reqwest")]
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 }
 
-impl From<PolicyError> for ConfigError {
-    fn from(error: PolicyError) -> Self {
-        Self::new(error.to_string())
+#[cfg(feature = "policy-file")]
+impl ConfigError {
+    /// Says where: `policy.toml:12`.
+    pub(crate) fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Says what it is about, as the policy file writes it: `issuer[0].jwks_uri`.
+    pub(crate) fn about(mut self, setting: impl Into<String>) -> Self {
+        self.setting = Some(setting.into());
+        self
+    }
+
+    pub(crate) fn setting(&self) -> Option<&str> {
+        self.setting.as_deref()
     }
 }
 
-impl From<BuildError> for ConfigError {
-    fn from(error: BuildError) -> Self {
-        let cause = error
-            .source()
-            .map(|cause| format!(": {cause}"))
-            .unwrap_or_default();
-        Self::new(format!("{error}{cause}"))
+impl From<PolicyError> for ConfigError {
+    fn from(error: PolicyError) -> Self {
+        Self { setting: Some(error.setting().into()), ..Self::new(error.problem()) }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = &self.place {
-            write!(f, "{place}: ")?;
+        for part in [&self.place, &self.setting].into_iter().flatten() {
+            write_line(f, part)?;
+            f.write_str(": ")?;
         }
-        f.write_str(&self.problem)
+        write_line(f, &self.problem)
     }
+}
+
+/// Writes `text` without what would break the line or command the terminal: values from a file may
+/// hold anything.
+fn write_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for character in text.chars() {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            f.write_char(character)?;
+        }
+    }
+    Ok(())
 }
 
 impl Error for ConfigError {

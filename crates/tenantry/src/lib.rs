@@ -49,24 +49,31 @@
 //! # }
 //! ```
 
+mod builder;
 mod error;
+mod key_check;
 #[cfg(feature = "axum")]
 mod layer;
 #[cfg(feature = "policy-file")]
 mod policy_file;
 #[cfg(feature = "policy-file")]
 mod policy_format;
+#[cfg(feature = "policy-file")]
+mod policy_place;
+#[cfg(feature = "policy-file")]
+mod policy_settings;
+#[cfg(feature = "policy-file")]
+mod policy_values;
 mod readiness;
 mod server;
 mod transport;
 
+pub use builder::ResourceServerBuilder;
 pub use error::ConfigError;
-#[cfg(feature = "axum")]
-pub use layer::{ResourceServerLayer, WithRequestTarget};
 #[cfg(feature = "policy-file")]
 pub use policy_file::PolicyFile;
 pub use readiness::Readiness;
-pub use server::{ResourceServer, ResourceServerBuilder};
+pub use server::ResourceServer;
 
 #[cfg(feature = "axum")]
 pub use tenantry_axum::{Refused, RequiredScope, Scoped, TenantPrincipal};
@@ -78,5 +85,8 @@ pub use tenantry_core::{
 };
 #[cfg(feature = "reqwest")]
 pub use tenantry_jwks::HttpTransport;
-pub use tenantry_jwks::{KeySettings, KeyStatus, SystemClock, Transport};
+pub use tenantry_jwks::{
+    FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStatus, LoadErrorKind,
+    SystemClock, Transport, UrlOrigin,
+};
 pub use tenantry_tower::{RefusalBody, RequestTarget, RequireScopeLayer, TenantExtractorLayer};

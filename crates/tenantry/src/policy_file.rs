@@ -6,27 +6,44 @@
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
-use tenantry_core::{
-    Directory, Policy, PolicyError, Standing, StaticDirectory, TenantId, TrustIssuers,
-};
+use tenantry_core::PolicyError;
+use toml::de::DeTable;
 
+use crate::builder::{ResourceServerBuilder, check_directory};
 use crate::error::ConfigError;
 use crate::policy_format::File;
-use crate::server::{ResourceServer, ResourceServerBuilder};
+use crate::policy_place::{line_at, line_of, setting_at};
+use crate::server::ResourceServer;
 
 /// A policy file, read and checked.
+///
+/// ```
+/// use tenantry::PolicyFile;
+///
+/// let wrong = r#"
+/// [resource_server]
+/// audience = "https://api.erp.example/{tenant}"
+///
+/// [[issuer]]
+/// issuer = "http://auth.erp.example"
+/// "#;
+/// let error = PolicyFile::parse(wrong, "policy.toml").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "policy.toml:6: issuer[0].issuer: plain http is for loopback only: use https",
+/// );
+/// ```
 pub struct PolicyFile {
     builder: ResourceServerBuilder,
     listen: Option<SocketAddr>,
     name: String,
+    text: String,
 }
 
 impl PolicyFile {
-    /// Reads the file at `path`.
+    /// Reads the file at `path`. Paths in it are relative to the directory that it is in.
     ///
     /// # Errors
     ///
@@ -45,28 +62,19 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// If it is not TOML, has a key or a value that is not in the format, or if the policy cannot be
-    /// used: with name and line.
+    /// With name and line, if it is not TOML, has a key or a value that is not in the format, has a
+    /// part that is not built yet, or if the policy cannot be used.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
         Self::load(text.into(), name.into(), Path::new(""))
     }
 
     fn load(text: String, name: String, base: &Path) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(&text, &span));
-            // One line, whatever the parser has to say.
-            let problem = error.message().lines().collect::<Vec<_>>().join(" ");
-            ConfigError::new(problem).at(format!("{name}:{line}"))
-        })?;
-        let builder = check(&file, base).map_err(|error| locate(&error, &name, &text))?;
-        Ok(Self {
-            builder,
-            listen: file.listen,
-            name,
-        })
+        let file: File = toml::from_str(&text).map_err(|error| explain(&error, &name, &text))?;
+        let builder = check(&file, base).map_err(|error| locate(error.into(), &name, &text))?;
+        Ok(Self { builder, listen: file.listen.map(|address| address.0), name, text })
     }
 
-    /// The address to listen on, if the file has one.
+    /// Returns the address to listen on, if the file has one.
     #[must_use]
     pub const fn listen(&self) -> Option<SocketAddr> {
         self.listen
@@ -86,20 +94,18 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// At the first setting that cannot be used, with name and line.
+    /// At the first setting that cannot be used, such as a `jwks_file` that is not there, with name
+    /// and line.
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
-        self.builder
-            .build()
-            .await
-            .map_err(|error| error.at(self.name))
+        let Self { builder, name, text, .. } = self;
+        let server = builder.build().await;
+        server.map_err(|error| locate(error, &name, &text))
     }
 }
 
 impl fmt::Debug for PolicyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyFile")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("PolicyFile").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -118,88 +124,66 @@ impl ResourceServer {
 fn check(file: &File, base: &Path) -> Result<ResourceServerBuilder, PolicyError> {
     let builder = file.policy(base)?;
     let policy = builder.clone().build()?;
-    let directory = directory(file, &policy)?;
-    file.check_routes()?;
+    let directory = file.directory(&policy)?;
+    check_directory(&policy, &*directory)?;
     file.refuse_unbuilt()?;
-    Ok(ResourceServerBuilder::default()
-        .policy(|_| builder)
-        .directory(directory))
-}
-
-fn directory(file: &File, policy: &Policy) -> Result<Arc<dyn Directory>, PolicyError> {
-    let Some(directory) = &file.directory else {
-        if let Some(at) = policy
-            .issuers()
-            .iter()
-            .position(|issuer| issuer.pattern().has_tenant())
-        {
-            return Err(PolicyError::new(
-                format!("issuer[{at}].issuer"),
-                "an issuer pattern needs a [directory] that knows its tenants",
-            ));
-        }
-        return Ok(Arc::new(TrustIssuers));
-    };
-    let mut tenants: Vec<(TenantId, Standing)> = Vec::new();
-    for (at, tenant) in directory.tenant.iter().enumerate() {
-        let id = tenant.id.parse().map_err(|error| {
-            PolicyError::new(
-                format!("directory.tenant[{at}].id"),
-                format!("`{}` is {error}", tenant.id),
-            )
-        })?;
-        tenants.push((id, tenant.status.into()));
-    }
-    policy.check_tenants(tenants.iter().map(|(id, _)| id))?;
-    Ok(Arc::new(StaticDirectory::new(tenants)))
+    Ok(ResourceServerBuilder::default().policy(|_| builder).directory(directory))
 }
 
 /// Says on which line of the file the setting is that an error is about.
-fn locate(error: &PolicyError, name: &str, text: &str) -> ConfigError {
-    let place = match span_of(text, error.setting()) {
-        Some(span) => format!("{name}:{}", line_of(text, &span)),
-        None => name.into(),
-    };
-    ConfigError::new(error.to_string()).at(place)
-}
-
-/// The line that a place in the text is on, from 1.
-fn line_of(text: &str, span: &Range<usize>) -> usize {
-    text.bytes()
-        .take(span.start)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
-}
-
-/// Finds `issuer[1].tenants` in the text, or the nearest part around it that is there.
-fn span_of(text: &str, setting: &str) -> Option<Range<usize>> {
-    use toml::de::{DeTable, DeValue};
-
-    let document = DeTable::parse(text).ok()?;
-    let mut found = None;
-    let mut table = document.get_ref();
-    for part in setting.split('.') {
-        let (name, index) = match part.split_once('[') {
-            Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
-            None => (part, None),
-        };
-        let Some((key, value)) = table.get_key_value(name) else {
-            break;
-        };
-        found = Some(key.span());
-        let item = match (value.get_ref(), index) {
-            (DeValue::Array(items), Some(index)) => items.get(index),
-            _ => Some(value),
-        };
-        let Some(item) = item else { break };
-        if index.is_some() {
-            found = Some(item.span());
-        }
-        let DeValue::Table(inner) = item.get_ref() else {
-            break;
-        };
-        table = inner;
+fn locate(error: ConfigError, name: &str, text: &str) -> ConfigError {
+    // A setting that has to be there, and is not, and nothing around it either: it can go anywhere.
+    let line = |setting| line_of(text, setting).unwrap_or(1);
+    match error.setting().map(line) {
+        Some(line) => error.at(format!("{name}:{line}")),
+        None => error.at(name),
     }
-    found
+}
+
+/// Says what the parser has to say in the words of the format.
+fn explain(error: &toml::de::Error, name: &str, text: &str) -> ConfigError {
+    let Ok(document) = DeTable::parse(text) else {
+        return not_toml(name, text);
+    };
+    let place = error.span().map_or(0, |span| span.start);
+    let place_name = format!("{name}:{}", line_at(text, place));
+    let Some(setting) = setting_at(&document, place) else {
+        return ConfigError::new(error.message()).at(place_name);
+    };
+    let (setting, problem) = match error.message().split_once('`') {
+        Some(("unknown field ", rest)) => {
+            let expected = rest.split_once("`, ").map_or(rest, |(_, expected)| expected);
+            (setting, format!("there is no such key, {expected}"))
+        }
+        Some(("missing field ", field)) => {
+            (format!("{setting}.{}", field.trim_end_matches('`')), "it is missing".into())
+        }
+        _ => (setting, in_toml_words(error.message())),
+    };
+    ConfigError::new(problem).about(setting).at(place_name)
+}
+
+/// Says where the text stops being TOML: the first place, whichever the parser names.
+fn not_toml(name: &str, text: &str) -> ConfigError {
+    let (_, errors) = DeTable::parse_recoverable(text);
+    let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    let first = errors.iter().min_by_key(|error| place(error));
+    let mut problem = String::from(first.map_or("", |error| error.message()));
+    if problem == "duplicate key"
+        && let Some(key) = first.and_then(toml::de::Error::span).and_then(|span| text.get(span))
+    {
+        problem = format!("the key `{key}` is there twice");
+    }
+    let line = line_at(text, first.map_or(0, place));
+    ConfigError::new(format!("this is not TOML: {problem}")).at(format!("{name}:{line}"))
+}
+
+/// Parts of the message are in the words of Rust.
+fn in_toml_words(message: &str) -> String {
+    for (theirs, ours) in [("sequence", "list"), ("map", "table")] {
+        if let Some(rest) = message.strip_prefix(&format!("invalid type: {theirs},")) {
+            return format!("invalid type: {ours},{rest}");
+        }
+    }
+    message.into()
 }

@@ -12,10 +12,8 @@ pub struct Readiness {
 
 impl Readiness {
     pub(crate) fn of(keys: &KeyStore) -> Self {
-        let mut issuers: Vec<_> = keys
-            .pinned()
-            .map(|(issuer, keys)| (issuer.to_string(), keys.status()))
-            .collect();
+        let mut issuers: Vec<_> =
+            keys.pinned().map(|(issuer, keys)| (issuer.to_string(), keys.status())).collect();
         issuers.sort_by(|(one, _), (other, _)| one.cmp(other));
         Self { issuers }
     }
@@ -28,20 +26,14 @@ impl Readiness {
 
     /// The configured issuers, and where their keys stand.
     pub fn issuers(&self) -> impl Iterator<Item = (&str, &KeyStatus)> {
-        self.issuers
-            .iter()
-            .map(|(issuer, status)| (issuer.as_str(), status))
+        self.issuers.iter().map(|(issuer, status)| (issuer.as_str(), status))
     }
 }
 
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (issuer, status) in &self.issuers {
-            let state = if status.is_ready() {
-                "ready"
-            } else {
-                "not ready"
-            };
+            let state = if status.is_ready() { "ready" } else { "not ready" };
             write!(f, "{issuer}: {state}, {} keys", status.keys())?;
             if let Some(age) = status.age() {
                 write!(f, ", {} s old", age.as_secs())?;

@@ -111,14 +111,12 @@ impl fmt::Display for InvalidAmount {
             Self::Malformed => f.write_str("the amount is not a decimal number such as 1200.00"),
             Self::NoMinorUnit => f.write_str("the currency has no minor unit to count in"),
             Self::NotPositive => f.write_str("the amount is not positive"),
-            Self::TooLarge => write!(
-                f,
-                "the amount has more than {MAX_INTEGER_DIGITS} digits before the point"
-            ),
-            Self::TooPrecise { digits } => write!(
-                f,
-                "the amount has more fractional digits than the {digits} of its currency"
-            ),
+            Self::TooLarge => {
+                write!(f, "the amount has more than {MAX_INTEGER_DIGITS} digits before the point")
+            }
+            Self::TooPrecise { digits } => {
+                write!(f, "the amount has more fractional digits than the {digits} of its currency")
+            }
         }
     }
 }
@@ -141,11 +139,7 @@ mod tests {
             ("999999999999999.99", Currency::EUR, "999999999999999.99"),
         ] {
             let amount = Amount::parse(text, currency);
-            assert_eq!(
-                amount.map(|amount| amount.to_string()),
-                Ok(written.into()),
-                "{text}"
-            );
+            assert_eq!(amount.map(|amount| amount.to_string()), Ok(written.into()), "{text}");
         }
     }
 
@@ -170,21 +164,9 @@ mod tests {
             ("١", Currency::EUR, InvalidAmount::Malformed),
             ("0", Currency::EUR, InvalidAmount::NotPositive),
             ("0.00", Currency::EUR, InvalidAmount::NotPositive),
-            (
-                "1.001",
-                Currency::EUR,
-                InvalidAmount::TooPrecise { digits: 2 },
-            ),
-            (
-                "1.000",
-                Currency::EUR,
-                InvalidAmount::TooPrecise { digits: 2 },
-            ),
-            (
-                "1.0",
-                Currency::JPY,
-                InvalidAmount::TooPrecise { digits: 0 },
-            ),
+            ("1.001", Currency::EUR, InvalidAmount::TooPrecise { digits: 2 }),
+            ("1.000", Currency::EUR, InvalidAmount::TooPrecise { digits: 2 }),
+            ("1.0", Currency::JPY, InvalidAmount::TooPrecise { digits: 0 }),
             ("1000000000000000", Currency::EUR, InvalidAmount::TooLarge),
             ("1", Currency::XAU, InvalidAmount::NoMinorUnit),
             ("1", Currency::XXX, InvalidAmount::NoMinorUnit),
@@ -196,10 +178,7 @@ mod tests {
     #[test]
     fn a_very_long_text_is_refused() {
         let digits = "9".repeat(1 << 20);
-        assert_eq!(
-            Amount::parse(&digits, Currency::EUR),
-            Err(InvalidAmount::TooLarge)
-        );
+        assert_eq!(Amount::parse(&digits, Currency::EUR), Err(InvalidAmount::TooLarge));
         let fraction = format!("0.{digits}");
         assert_eq!(
             Amount::parse(&fraction, Currency::EUR),

@@ -2,7 +2,7 @@
 //!
 //! | request | scopes | answer |
 //! |---|---|---|
-//! | `POST /{tenant}/journal-entries` | `finance.write` and `journal.create` | 201, `Location`, the entry |
+//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, `Location`, the entry |
 //! | `GET /{tenant}/journal-entries?limit=50` | `journal.read` | 200, the newest entries |
 //! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
 //! | `GET /{tenant}/whoami` | none | 200, what the token says |
@@ -71,11 +71,7 @@ async fn create(
     let tenant = principal.tenant();
     let id = journal.book(tenant, &entry).await?.to_string();
     let location = format!("/{tenant}/journal-entries/{id}");
-    Ok((
-        StatusCode::CREATED,
-        [(LOCATION, location)],
-        Json(Booked { id, entry }),
-    ))
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(Booked { id, entry })))
 }
 
 async fn list(
@@ -89,13 +85,8 @@ async fn list(
         return Err(Problem::limit_out_of_range());
     }
     let newest = journal.newest(principal.tenant(), limit).await?;
-    let entries = newest.into_iter().map(|(id, entry)| Booked {
-        id: id.to_string(),
-        entry,
-    });
-    Ok(Json(Entries {
-        entries: entries.collect(),
-    }))
+    let entries = newest.into_iter().map(|(id, entry)| Booked { id: id.to_string(), entry });
+    Ok(Json(Entries { entries: entries.collect() }))
 }
 
 async fn find(
@@ -156,4 +147,44 @@ struct Caller {
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
     scopes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::body::Body;
+    use tracing_subscriber::fmt::format::FmtSpan;
+
+    use super::*;
+
+    #[test]
+    fn secrets_stay_in_the_span_of_a_request_has_its_path_but_not_its_query() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&log);
+        let subscriber = tracing_subscriber::fmt()
+            .with_span_events(FmtSpan::NEW)
+            .with_writer(move || Log(Arc::clone(&writer)))
+            .finish();
+
+        let uri = "/tenant1/whoami?access_token=secret";
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        tracing::subscriber::with_default(subscriber, || drop(span(&request)));
+
+        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("/tenant1/whoami"), "{log}");
+        assert!(!log.contains("secret"), "{log}");
+    }
+
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
 }

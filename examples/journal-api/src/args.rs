@@ -53,10 +53,7 @@ mod tests {
     #[test]
     fn what_is_not_an_address_is_refused() {
         for listen in ["8080", "localhost", "localhost:8080", ""] {
-            assert!(
-                Args::try_parse_from(["journal-api", "--listen", listen]).is_err(),
-                "{listen}"
-            );
+            assert!(Args::try_parse_from(["journal-api", "--listen", listen]).is_err(), "{listen}");
         }
     }
 }

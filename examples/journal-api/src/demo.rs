@@ -50,24 +50,13 @@ impl Demo {
         let journal = open_journal(database).await?;
         let erp = resource_server(&issuer).await?;
         let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
-        Ok(Self {
-            service,
-            issuer,
-            journal,
-        })
+        Ok(Self { service, issuer, journal })
     }
 
     /// Returns the base of URLs at which this machine reaches the service.
     #[must_use]
     pub fn url(&self) -> String {
-        let mut address = self.service.address();
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        format!("http://{address}")
+        format!("http://{}", reachable(self.service.address()))
     }
 
     /// Returns lines for a shell that call the service with fresh tokens.
@@ -100,11 +89,7 @@ impl Demo {
 pub fn token(issuer: &TestIssuer, tenant: &str) -> TokenBuilder {
     let scope = ["journal.read", "journal.create", "finance.write"]
         .map(|scope| format!("{tenant}.{scope}"));
-    issuer
-        .token()
-        .tenant(tenant)
-        .scope(scope.join(" "))
-        .expires_in(TOKEN_LIFETIME)
+    issuer.token().tenant(tenant).scope(scope.join(" ")).expires_in(TOKEN_LIFETIME)
 }
 
 async fn start_issuer(address: SocketAddr) -> Result<TestIssuer, RunError> {
@@ -132,4 +117,31 @@ async fn resource_server(issuer: &TestIssuer) -> Result<ResourceServer, RunError
         .build()
         .await?;
     Ok(erp)
+}
+
+/// The address for clients on this machine: of a service that listens everywhere, loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_listens_everywhere_is_reached_over_loopback() {
+        for (listens, reached) in [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("127.0.0.2:80", "127.0.0.2:80"),
+        ] {
+            assert_eq!(reachable(listens.parse().unwrap()).to_string(), reached);
+        }
+    }
 }

@@ -22,10 +22,7 @@ struct Health {
 /// Returns the two routes.
 pub fn router(erp: ResourceServer, journal: Journal) -> Router {
     Router::new()
-        .route(
-            "/healthz",
-            get(async || ([(CACHE_CONTROL, "no-store")], "ok\n")),
-        )
+        .route("/healthz", get(async || ([(CACHE_CONTROL, "no-store")], "ok\n")))
         .route("/readyz", get(readyz))
         .with_state(Health { erp, journal })
 }
@@ -38,16 +35,8 @@ async fn readyz(State(Health { erp, journal }): State<Health>) -> Response {
         tracing::warn!(source = std::error::Error::source(error), "{error}");
     }
     let ready = keys.is_ready() && database.is_ok();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let database = if database.is_ok() {
-        "ready"
-    } else {
-        "does not answer"
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let database = if database.is_ok() { "ready" } else { "does not answer" };
     let reasons = format!("{}\ndatabase: {database}\n", keys.to_string().trim_end());
     (status, [(CACHE_CONTROL, "no-store")], reasons).into_response()
 }

@@ -17,10 +17,7 @@ pub struct EntryId(Uuid);
 impl EntryId {
     /// Returns an id that no entry has.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "two defaults would have to be equal"
-    )]
+    #[expect(clippy::new_without_default, reason = "two defaults would have to be equal")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }

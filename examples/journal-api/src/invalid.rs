@@ -38,10 +38,9 @@ impl fmt::Display for InvalidEntry {
             Self::Date => f.write_str("the date is not a day written as 2026-11-21"),
             Self::Line { line, why } => write!(f, "line {line}: {why}"),
             Self::LineCount => write!(f, "an entry has 2 to {MAX_LINES} lines"),
-            Self::Memo => write!(
-                f,
-                "the memo is longer than {MAX_MEMO} characters or has control characters"
-            ),
+            Self::Memo => {
+                write!(f, "the memo is longer than {MAX_MEMO} characters or has control characters")
+            }
             Self::SumTooLarge => f.write_str("the amounts cannot be added up exactly"),
             Self::Unbalanced(differences) => {
                 f.write_str("debits and credits differ by")?;
@@ -73,10 +72,9 @@ pub enum InvalidLine {
 impl fmt::Display for InvalidLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Account => write!(
-                f,
-                "the account is not 1 to {MAX_ACCOUNT} letters, digits, `.`, `_` or `-`"
-            ),
+            Self::Account => {
+                write!(f, "the account is not 1 to {MAX_ACCOUNT} letters, digits, `.`, `_` or `-`")
+            }
             Self::Amount(why) => fmt::Display::fmt(why, f),
             Self::Currency => f.write_str("the currency is not an ISO 4217 code such as EUR"),
             Self::Side => f.write_str("either debit or credit, not both and not neither"),

@@ -23,7 +23,7 @@ pub const MAX_MEMO: usize = 500;
 /// The longest account number, in bytes.
 pub const MAX_ACCOUNT: usize = 32;
 
-// The largest sum of one side, in minor units, fits the 96 bits of a `Decimal`: adding never rounds.
+// The largest sum of a side, in minor units, fits the 96 bits of a `Decimal`: adding never rounds.
 const _: () = assert!(
     10u128.pow((crate::amount::MAX_INTEGER_DIGITS + crate::amount::MAX_FRACTIONAL_DIGITS) as u32)
         * (MAX_LINES as u128)
@@ -59,11 +59,7 @@ impl JournalEntry {
         if !differences.is_empty() {
             return Err(InvalidEntry::Unbalanced(differences));
         }
-        Ok(Self {
-            date,
-            memo: memo.into(),
-            lines,
-        })
+        Ok(Self { date, memo: memo.into(), lines })
     }
 
     /// Returns the day it is booked on.
@@ -91,10 +87,7 @@ impl TryFrom<NewEntry> for JournalEntry {
     fn try_from(new: NewEntry) -> Result<Self, InvalidEntry> {
         let date = date(&new.date).ok_or(InvalidEntry::Date)?;
         let lines = new.lines.iter().enumerate().map(|(index, line)| {
-            Line::try_from(line).map_err(|why| InvalidEntry::Line {
-                line: index + 1,
-                why,
-            })
+            Line::try_from(line).map_err(|why| InvalidEntry::Line { line: index + 1, why })
         });
         Self::new(date, &new.memo, lines.collect::<Result<_, _>>()?)
     }
@@ -149,12 +142,7 @@ impl TryFrom<&NewLine> for Line {
             (Some(_), Some(_)) | (None, None) => return Err(InvalidLine::Side),
         };
         let amount = Amount::parse(amount, currency).map_err(InvalidLine::Amount)?;
-        Ok(Self {
-            account: new.account.as_str().into(),
-            side,
-            amount,
-            currency,
-        })
+        Ok(Self { account: new.account.as_str().into(), side, amount, currency })
     }
 }
 
@@ -281,13 +269,8 @@ mod tests {
     #[test]
     fn an_entry_has_two_to_a_thousand_lines() {
         let line = |side: &str| json!({"account": "1", side: "0.01", "currency": "EUR"});
-        let lines = |count: usize| {
-            entry_of(
-                (0..count)
-                    .map(|i| line(["debit", "credit"][i % 2]))
-                    .collect(),
-            )
-        };
+        let lines =
+            |count: usize| entry_of((0..count).map(|i| line(["debit", "credit"][i % 2])).collect());
         assert_eq!(lines(0), Err(InvalidEntry::LineCount));
         assert_eq!(lines(1), Err(InvalidEntry::LineCount));
         assert!(lines(2).is_ok());
@@ -309,20 +292,14 @@ mod tests {
 
         lines.push(json!({"account": "1", "credit": "999999999999999.9998", "currency": "CLF"}));
         let difference = BTreeMap::from([(Currency::CLF, "0.0001".parse().unwrap())]);
-        assert_eq!(
-            entry_of(lines.into()),
-            Err(InvalidEntry::Unbalanced(difference))
-        );
+        assert_eq!(entry_of(lines.into()), Err(InvalidEntry::Unbalanced(difference)));
     }
 
     #[test]
     fn a_sum_that_does_not_fit_is_none() {
         assert_eq!(add(Decimal::MAX, Side::Debit, Decimal::ONE), None);
         assert_eq!(add(Decimal::MIN, Side::Credit, Decimal::ONE), None);
-        assert_eq!(
-            add(Decimal::ONE, Side::Credit, Decimal::ONE),
-            Some(Decimal::ZERO)
-        );
+        assert_eq!(add(Decimal::ONE, Side::Credit, Decimal::ONE), Some(Decimal::ZERO));
     }
 
     #[test]
@@ -365,31 +342,13 @@ mod tests {
             Err(InvalidEntry::Line { line: 2, why }) => why,
             other => panic!("{other:?}"),
         };
-        assert_eq!(
-            line(|line| line["account"] = "".into()),
-            InvalidLine::Account
-        );
-        assert_eq!(
-            line(|line| line["account"] = "1 2".into()),
-            InvalidLine::Account
-        );
-        assert_eq!(
-            line(|line| line["account"] = "1".repeat(33).into()),
-            InvalidLine::Account
-        );
-        assert_eq!(
-            line(|line| line["currency"] = "eur".into()),
-            InvalidLine::Currency
-        );
-        assert_eq!(
-            line(|line| line["currency"] = "AAA".into()),
-            InvalidLine::Currency
-        );
+        assert_eq!(line(|line| line["account"] = "".into()), InvalidLine::Account);
+        assert_eq!(line(|line| line["account"] = "1 2".into()), InvalidLine::Account);
+        assert_eq!(line(|line| line["account"] = "1".repeat(33).into()), InvalidLine::Account);
+        assert_eq!(line(|line| line["currency"] = "eur".into()), InvalidLine::Currency);
+        assert_eq!(line(|line| line["currency"] = "AAA".into()), InvalidLine::Currency);
         assert_eq!(line(|line| line["debit"] = "1".into()), InvalidLine::Side);
-        assert_eq!(
-            line(|line| line["credit"] = serde_json::Value::Null),
-            InvalidLine::Side
-        );
+        assert_eq!(line(|line| line["credit"] = serde_json::Value::Null), InvalidLine::Side);
         assert_eq!(
             line(|line| line["credit"] = "-1".into()),
             InvalidLine::Amount(InvalidAmount::Malformed)
@@ -414,11 +373,8 @@ mod tests {
     fn model_differences(lines: &[ModelLine]) -> BTreeMap<Currency, i128> {
         let mut sums = BTreeMap::new();
         for (currency, side, minor) in lines {
-            *sums.entry(*currency).or_insert(0) += if *side == Side::Debit {
-                *minor
-            } else {
-                -*minor
-            };
+            *sums.entry(*currency).or_insert(0) +=
+                if *side == Side::Debit { *minor } else { -*minor };
         }
         sums.retain(|_, sum| *sum != 0);
         sums
@@ -454,7 +410,12 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_reading_an_entry_panic(date in ".{0,40}", account in ".{0,40}", amount in ".{0,40}", currency in ".{0,4}") {
+        fn no_text_makes_reading_an_entry_panic(
+            date in ".{0,40}",
+            account in ".{0,40}",
+            amount in ".{0,40}",
+            currency in ".{0,4}",
+        ) {
             let line = json!({"account": account, "debit": amount, "currency": currency});
             let _ = entry(json!({"date": date, "memo": "", "lines": [line]}));
         }

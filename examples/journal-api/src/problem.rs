@@ -57,14 +57,7 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let kind = format!("urn:journal-api:problem:{code}");
-        Self {
-            kind,
-            title,
-            status,
-            code,
-            detail: detail.into(),
-            difference: None,
-        }
+        Self { kind, title, status, code, detail: detail.into(), difference: None }
     }
 
     /// This tenant has no such entry. The same whether or not another tenant has it.
@@ -85,7 +78,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "route_not_found",
             "there is nothing at this path",
-            "There are /{tenant}/journal-entries, /{tenant}/journal-entries/{id} and /{tenant}/whoami.",
+            "There are /{tenant}/journal-entries with /{id} behind it, and /{tenant}/whoami.",
         )
     }
 
@@ -96,7 +89,7 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             "there is something at this path, but not for this method",
-            "The Allow field lists the methods. Entries are immutable: there is no PUT and no DELETE.",
+            "The Allow field lists the methods. Entries are immutable: no PUT, no DELETE.",
         )
     }
 
@@ -107,12 +100,7 @@ impl Problem {
     }
 
     fn query(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "query_malformed",
-            "the query cannot be read",
-            detail,
-        )
+        Self::new(StatusCode::BAD_REQUEST, "query_malformed", "the query cannot be read", detail)
     }
 
     fn too_large() -> Self {
@@ -130,24 +118,14 @@ impl From<InvalidEntry> for Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let detail = invalid.to_string();
         let InvalidEntry::Unbalanced(differences) = invalid else {
-            return Self::new(
-                status,
-                "entry_invalid",
-                "this is not a journal entry",
-                detail,
-            );
+            return Self::new(status, "entry_invalid", "this is not a journal entry", detail);
         };
         let difference = differences
             .into_iter()
             .map(|(currency, by)| (currency.code().to_owned(), by.to_string().into()));
         Self {
             difference: Some(difference.collect()),
-            ..Self::new(
-                status,
-                "entry_unbalanced",
-                "the entry does not balance",
-                detail,
-            )
+            ..Self::new(status, "entry_unbalanced", "the entry does not balance", detail)
         }
     }
 }
@@ -206,10 +184,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
@@ -250,13 +225,9 @@ mod tests {
     }
 
     async fn sent(content_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
-        let request = Request::builder()
-            .header(CONTENT_TYPE, content_type)
-            .body(body.into())
-            .unwrap();
-        let rejection = Json::<NewEntry>::from_request(request, &())
-            .await
-            .unwrap_err();
+        let request =
+            Request::builder().header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
+        let rejection = Json::<NewEntry>::from_request(request, &()).await.unwrap_err();
         answer(rejection.into()).await
     }
 
@@ -290,26 +261,12 @@ mod tests {
             ("application/json", "{", 400, "json_malformed"),
             ("application/json", "", 400, "json_malformed"),
             ("application/json", "{}", 422, "entry_invalid"),
-            (
-                "application/json",
-                r#"{"date":"","memo":"","lines":[],"x":1}"#,
-                422,
-                "entry_invalid",
-            ),
-            (
-                "application/json",
-                r#"{"date":"","memo":"","lines":[]} {}"#,
-                400,
-                "json_malformed",
-            ),
+            ("application/json", r#"{"date":"","memo":"","lines":[],"x":1}"#, 422, "entry_invalid"),
+            ("application/json", r#"{"date":"","memo":"","lines":[]} {}"#, 400, "json_malformed"),
             ("text/plain", "{}", 415, "media_type_unsupported"),
         ] {
             let (answered, problem) = sent(content_type, body).await;
-            assert_eq!(
-                (answered.as_u16(), &problem["code"]),
-                (status, &code.into()),
-                "{body}"
-            );
+            assert_eq!((answered.as_u16(), &problem["code"]), (status, &code.into()), "{body}");
             assert_eq!(problem["status"], status);
         }
     }

@@ -32,21 +32,12 @@ impl Rows {
             "credit" => (None, Some(row.amount)),
             _ => (None, None), // refused below, as a line on no side
         };
-        let line = NewLine {
-            account: row.account,
-            debit,
-            credit,
-            currency: row.currency,
-        };
+        let line = NewLine { account: row.account, debit, credit, currency: row.currency };
         match &mut self.current {
             Some((id, entry)) if *id == row.id => entry.lines.push(line),
             _ => {
                 self.finish_current()?;
-                let entry = NewEntry {
-                    date: row.date,
-                    memo: row.memo,
-                    lines: vec![line],
-                };
+                let entry = NewEntry { date: row.date, memo: row.memo, lines: vec![line] };
                 self.current = Some((row.id, entry));
             }
         }

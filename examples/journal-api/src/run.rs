@@ -35,10 +35,7 @@ async fn with_policy(policy: &Path, args: &Args) -> Result<(), RunError> {
     let erp = policy.build().await?;
     let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
-    say(format_args!(
-        "journal-api listens on http://{}",
-        service.address()
-    ));
+    say(format_args!("journal-api listens on http://{}", service.address()));
     let served = service.run(stop).await;
     journal.close().await;
     served.map_err(RunError::Serve)
@@ -49,15 +46,8 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let demo = Demo::start(listen, demo::ISSUER, args.database.as_deref()).await?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     let (url, curl_lines) = (demo.url(), demo.curl_lines());
-    let Demo {
-        service,
-        issuer,
-        journal,
-    } = demo;
-    say(format_args!(
-        "journal-api listens on {url}, its issuer on {}\n",
-        issuer.url()
-    ));
+    let Demo { service, issuer, journal } = demo;
+    say(format_args!("journal-api listens on {url}, its issuer on {}\n", issuer.url()));
 
     let serving = service.run(stop);
     tokio::pin!(serving);
@@ -74,7 +64,7 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
         Some(served) => served,
         None => {
             say(format_args!(
-                "Serving until Ctrl-C. To try it, with tokens that are good for an hour:\n\n{curl_lines}"
+                "Serving until Ctrl-C. Try it, with tokens that are good for an hour:\n\n{curl_lines}"
             ));
             serving.await
         }
@@ -95,10 +85,7 @@ pub(crate) async fn open_journal(file: Option<&Path>) -> Result<Journal, RunErro
         Some(file) => Journal::open(file).await,
         None => Journal::open_temporary().await,
     };
-    opened.map_err(|source| RunError::Database {
-        file: file.map(Path::to_owned),
-        source,
-    })
+    opened.map_err(|source| RunError::Database { file: file.map(Path::to_owned), source })
 }
 
 /// Prints a line for whoever started the program, with colours only on a terminal.

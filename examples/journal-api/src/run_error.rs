@@ -64,12 +64,7 @@ impl fmt::Display for RunError {
                 write_source(f, source)
             }
             Self::Filter(why) => write!(f, "cannot read RUST_LOG: {why}"),
-            Self::Listen {
-                what,
-                address,
-                remedy,
-                source,
-            } => {
+            Self::Listen { what, address, remedy, source } => {
                 write!(f, "{what} cannot listen on {address}: {source}; {remedy}")
             }
             Self::Serve(error) => write!(f, "cannot go on serving: {error}"),
@@ -83,9 +78,7 @@ impl fmt::Display for RunError {
 
 /// The cause is part of the line, so [`Error::source`] would repeat it.
 fn write_source(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
-    error
-        .source()
-        .map_or(Ok(()), |source| write!(f, ": {source}"))
+    error.source().map_or(Ok(()), |source| write!(f, ": {source}"))
 }
 
 impl Error for RunError {}

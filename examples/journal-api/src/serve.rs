@@ -35,11 +35,7 @@ impl Service {
     pub fn new(listener: TcpListener, erp: &ResourceServer, journal: Journal) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let app = health::router(erp.clone(), journal.clone()).merge(api::router(erp, journal));
-        Ok(Self {
-            listener,
-            address,
-            app,
-        })
+        Ok(Self { listener, address, app })
     }
 
     /// Returns where it listens, with the port that the system chose if it was asked to.
@@ -85,14 +81,12 @@ impl Service {
 ///
 /// If it cannot be had.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen {
-            what: "the journal",
-            address,
-            remedy: "choose another address with --listen ADDR",
-            source,
-        })
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen {
+        what: "the journal",
+        address,
+        remedy: "choose another address with --listen ADDR",
+        source,
+    })
 }
 
 /// Watches for the signal to stop: SIGTERM or Ctrl-C. From this call on neither ends the process

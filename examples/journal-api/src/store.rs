@@ -54,10 +54,7 @@ impl Journal {
             .connect_with(options)
             .await?;
         sqlx::migrate!().run(&pool).await?;
-        Ok(Self {
-            pool,
-            _temporary: None,
-        })
+        Ok(Self { pool, _temporary: None })
     }
 
     /// Opens a database that is removed with the last clone of the journal.
@@ -68,10 +65,7 @@ impl Journal {
     pub async fn open_temporary() -> Result<Self, StoreError> {
         let dir = TempDir::with_prefix("journal-api-")?;
         let journal = Self::open(&dir.path().join("journal.db")).await?;
-        Ok(Self {
-            _temporary: Some(Arc::new(dir)),
-            ..journal
-        })
+        Ok(Self { _temporary: Some(Arc::new(dir)), ..journal })
     }
 
     /// Books `entry` for `tenant` and returns the id it can be found under.
@@ -212,10 +206,7 @@ mod tests {
     }
 
     fn proven(tenant: &str) -> ProvenTenant {
-        tenantry_testkit::request_of(tenant)
-            .build()
-            .tenant()
-            .clone()
+        tenantry_testkit::request_of(tenant).build().tenant().clone()
     }
 
     fn entry(memo: &str) -> JournalEntry {
@@ -232,8 +223,7 @@ mod tests {
     /// Runs a statement past the repository.
     async fn run(journal: &Journal, sql: &'static str) -> Result<u64, String> {
         let done = sqlx::query(sql).execute(&journal.pool).await;
-        done.map(|done| done.rows_affected())
-            .map_err(|error| error.to_string())
+        done.map(|done| done.rows_affected()).map_err(|error| error.to_string())
     }
 
     #[tokio::test]
@@ -241,10 +231,7 @@ mod tests {
         let (_dir, journal) = journal().await;
         let tenant = proven("tenant1");
         let id = journal.book(&tenant, &entry("rent")).await.unwrap();
-        assert_eq!(
-            journal.find(&tenant, id).await.unwrap(),
-            Some(entry("rent"))
-        );
+        assert_eq!(journal.find(&tenant, id).await.unwrap(), Some(entry("rent")));
         assert_eq!(journal.find(&tenant, EntryId::new()).await.unwrap(), None);
     }
 
@@ -257,14 +244,8 @@ mod tests {
 
         assert_eq!(journal.find(&ours, their_id).await.unwrap(), None);
         assert_eq!(journal.find(&theirs, our_id).await.unwrap(), None);
-        assert_eq!(
-            journal.newest(&ours, 100).await.unwrap(),
-            [(our_id, entry("ours"))]
-        );
-        assert_eq!(
-            journal.newest(&theirs, 100).await.unwrap(),
-            [(their_id, entry("theirs"))]
-        );
+        assert_eq!(journal.newest(&ours, 100).await.unwrap(), [(our_id, entry("ours"))]);
+        assert_eq!(journal.newest(&theirs, 100).await.unwrap(), [(their_id, entry("theirs"))]);
         assert_eq!(journal.newest(&proven("tenant10"), 100).await.unwrap(), []);
         assert_eq!(journal.newest(&proven("TENANT1"), 100).await.unwrap(), []);
     }
@@ -278,7 +259,8 @@ mod tests {
         let mut transaction = journal.pool.begin().await.unwrap();
         for copy in [
             "INSERT INTO journal_line SELECT 'tenant2', entry, position, account, side, \
-             amount || '5', currency FROM journal_line WHERE tenant = 'tenant1' AND currency = 'JPY'",
+             amount || '5', currency FROM journal_line \
+             WHERE tenant = 'tenant1' AND currency = 'JPY'",
             "INSERT INTO journal_entry SELECT 'tenant2', id, date, 'theirs' FROM journal_entry \
              WHERE tenant = 'tenant1'",
         ] {
@@ -287,10 +269,7 @@ mod tests {
         transaction.commit().await.unwrap();
 
         assert_eq!(journal.find(&ours, id).await.unwrap(), Some(entry("ours")));
-        assert_eq!(
-            journal.newest(&ours, 100).await.unwrap(),
-            [(id, entry("ours"))]
-        );
+        assert_eq!(journal.newest(&ours, 100).await.unwrap(), [(id, entry("ours"))]);
         let copied = journal.find(&theirs, id).await.unwrap().unwrap();
         assert_eq!((copied.memo(), copied.lines().len()), ("theirs", 2));
         assert_eq!(journal.newest(&theirs, 100).await.unwrap(), [(id, copied)]);
@@ -305,10 +284,7 @@ mod tests {
         }
         let memos = async |limit| {
             let newest = journal.newest(&tenant, limit).await.unwrap();
-            newest
-                .iter()
-                .map(|(_, entry)| entry.memo().to_owned())
-                .collect::<Vec<_>>()
+            newest.iter().map(|(_, entry)| entry.memo().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(memos(100).await, ["c", "b", "a"]);
         assert_eq!(memos(2).await, ["c", "b"]);
@@ -322,10 +298,7 @@ mod tests {
         for _ in 0..=MAX_LIMIT {
             journal.book(&tenant, &entry("rent")).await.unwrap();
         }
-        assert_eq!(
-            journal.newest(&tenant, u32::MAX).await.unwrap().len(),
-            MAX_LIMIT as usize
-        );
+        assert_eq!(journal.newest(&tenant, u32::MAX).await.unwrap().len(), MAX_LIMIT as usize);
     }
 
     #[tokio::test]
@@ -342,18 +315,13 @@ mod tests {
             "DELETE FROM journal_line",
             "INSERT OR REPLACE INTO journal_line \
              SELECT tenant, entry, position, account, side, '1', currency FROM journal_line",
-            "INSERT INTO journal_line SELECT tenant, id, 9, '1', 'debit', '1', 'EUR' FROM journal_entry",
+            "INSERT INTO journal_line \
+             SELECT tenant, id, 9, '1', 'debit', '1', 'EUR' FROM journal_entry",
         ] {
             let refused = run(&journal, sql).await.unwrap_err();
-            assert!(
-                refused.contains("journal entries are immutable"),
-                "{sql}: {refused}"
-            );
+            assert!(refused.contains("journal entries are immutable"), "{sql}: {refused}");
         }
-        assert_eq!(
-            journal.find(&tenant, id).await.unwrap(),
-            Some(entry("rent"))
-        );
+        assert_eq!(journal.find(&tenant, id).await.unwrap(), Some(entry("rent")));
     }
 
     #[tokio::test]
@@ -361,12 +329,7 @@ mod tests {
         let (_dir, journal) = journal().await;
         let orphan =
             "INSERT INTO journal_line VALUES ('tenant1', 'x', 0, '1', 'debit', '1', 'EUR')";
-        assert!(
-            run(&journal, orphan)
-                .await
-                .unwrap_err()
-                .contains("FOREIGN KEY")
-        );
+        assert!(run(&journal, orphan).await.unwrap_err().contains("FOREIGN KEY"));
     }
 
     #[tokio::test]
@@ -404,10 +367,7 @@ mod tests {
 
         let journal = Journal::open(&dir.path().join("journal.db")).await.unwrap();
         journal.ping().await.unwrap();
-        assert_eq!(
-            journal.find(&tenant, id).await.unwrap(),
-            Some(entry("rent"))
-        );
+        assert_eq!(journal.find(&tenant, id).await.unwrap(), Some(entry("rent")));
     }
 
     #[tokio::test]
@@ -428,23 +388,11 @@ mod tests {
     async fn a_booking_is_durable_and_its_keys_are_checked() {
         let (_dir, journal) = journal().await;
         let pragma = async |sql: &'static str| {
-            sqlx::query_scalar::<_, String>(sql)
-                .fetch_one(&journal.pool)
-                .await
-                .unwrap()
+            sqlx::query_scalar::<_, String>(sql).fetch_one(&journal.pool).await.unwrap()
         };
-        assert_eq!(
-            pragma("SELECT journal_mode FROM pragma_journal_mode").await,
-            "wal"
-        );
-        assert_eq!(
-            pragma("SELECT '' || synchronous FROM pragma_synchronous").await,
-            "2"
-        ); // FULL
-        assert_eq!(
-            pragma("SELECT '' || foreign_keys FROM pragma_foreign_keys").await,
-            "1"
-        );
+        assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
+        assert_eq!(pragma("SELECT '' || synchronous FROM pragma_synchronous").await, "2"); // FULL
+        assert_eq!(pragma("SELECT '' || foreign_keys FROM pragma_foreign_keys").await, "1");
     }
 
     #[tokio::test]
@@ -471,10 +419,6 @@ mod tests {
         .unwrap();
         let error = Journal::open(&file).await.unwrap_err();
         assert!(std::error::Error::source(&error).is_some());
-        assert!(
-            Journal::open(&dir.path().join("no/such/folder/j.db"))
-                .await
-                .is_err()
-        );
+        assert!(Journal::open(&dir.path().join("no/such/folder/j.db")).await.is_err());
     }
 }

@@ -14,10 +14,7 @@ pub struct StoreError {
 impl StoreError {
     /// Something in the database is not what this program writes.
     pub(crate) fn corrupt(source: impl Error + Send + Sync + 'static) -> Self {
-        Self {
-            what: "the database holds an entry that is none",
-            source: source.into(),
-        }
+        Self { what: "the database holds an entry that is none", source: source.into() }
     }
 }
 
@@ -35,27 +32,18 @@ impl Error for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(source: sqlx::Error) -> Self {
-        Self {
-            what: "the database did not answer as it should",
-            source: source.into(),
-        }
+        Self { what: "the database did not answer as it should", source: source.into() }
     }
 }
 
 impl From<sqlx::migrate::MigrateError> for StoreError {
     fn from(source: sqlx::migrate::MigrateError) -> Self {
-        Self {
-            what: "the database's tables could not be made",
-            source: source.into(),
-        }
+        Self { what: "the database's tables could not be made", source: source.into() }
     }
 }
 
 impl From<std::io::Error> for StoreError {
     fn from(source: std::io::Error) -> Self {
-        Self {
-            what: "there is no place for a database",
-            source: source.into(),
-        }
+        Self { what: "there is no place for a database", source: source.into() }
     }
 }

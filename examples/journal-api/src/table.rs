@@ -124,10 +124,7 @@ mod tests {
     fn row() -> Row {
         Row {
             story: "tenant1's token on tenant2's path",
-            request: vec![
-                "POST /tenant2/journal-entries".into(),
-                "X-Tenant-ID: tenant2".into(),
-            ],
+            request: vec!["POST /tenant2/journal-entries".into(), "X-Tenant-ID: tenant2".into()],
             status: 403,
             code: Some("tenant_mismatch.header".into()),
             why: "The path names another tenant than the access token. ".repeat(4),

@@ -70,16 +70,11 @@ fn steps(issuer: &TestIssuer) -> Vec<Step> {
         },
         usual(
             "a client shared by all tenants: scopes that name none",
-            ours()
-                .client_id("shared")
-                .scope("finance.write journal.create")
-                .sign(),
+            ours().client_id("shared").scope("finance.write journal.create").sign(),
         ),
         usual(
             "tenant1's token with scopes of tenant2",
-            ours()
-                .scope("tenant2.finance.write tenant2.journal.create")
-                .sign(),
+            ours().scope("tenant2.finance.write tenant2.journal.create").sign(),
         ),
         Step {
             tenant_of_path: "tenant2",
@@ -93,14 +88,8 @@ fn steps(issuer: &TestIssuer) -> Vec<Step> {
             "a token for another audience",
             ours().audience("https://files.example/tenant1").sign(),
         ),
-        usual(
-            "a token that has expired",
-            ours().expires_in(-60 * 60).sign(),
-        ),
-        Step {
-            entry: rent("1199.50"),
-            ..usual("an entry that does not balance", ours().sign())
-        },
+        usual("a token that has expired", ours().expires_in(-60 * 60).sign()),
+        Step { entry: rent("1199.50"), ..usual("an entry that does not balance", ours().sign()) },
     ]
 }
 
@@ -113,10 +102,7 @@ fn rent(credit: &str) -> Value {
 async fn take(client: &Client, url: &str, step: Step) -> Result<Row, reqwest::Error> {
     let path = format!("/{}/journal-entries", step.tenant_of_path);
     let mut shown = vec![format!("POST {path}")];
-    let mut request = client
-        .post(format!("{url}{path}"))
-        .bearer_auth(step.token)
-        .json(&step.entry);
+    let mut request = client.post(format!("{url}{path}")).bearer_auth(step.token).json(&step.entry);
     if let Some(tenant) = step.tenant_header {
         request = request.header(TENANT_HEADER, tenant);
         shown.push(format!("{TENANT_HEADER}: {tenant}"));
@@ -131,11 +117,5 @@ async fn take(client: &Client, url: &str, step: Step) -> Result<Row, reqwest::Er
         (None, Some(id)) => format!("booked as {id}"),
         (None, None) => String::new(),
     };
-    Ok(Row {
-        story: step.story,
-        request: shown,
-        status,
-        code: text("code").map(Into::into),
-        why,
-    })
+    Ok(Row { story: step.story, request: shown, status, code: text("code").map(Into::into), why })
 }

@@ -19,9 +19,7 @@ type Verdict = Result<Option<String>, KeyErrorKind>;
 /// The `kid` of the key that is found, or why there is none.
 async fn ask(keys: &Arc<IssuerKeys>, kid: &str) -> Verdict {
     let found = keys.key(Some(kid), Algorithm::EdDsa).await;
-    found
-        .map(|found| found.key.kid().map(str::to_owned))
-        .map_err(|error| error.kind())
+    found.map(|found| found.key.kid().map(str::to_owned)).map_err(|error| error.kind())
 }
 
 fn found(kid: &str) -> Verdict {
@@ -87,11 +85,7 @@ async fn a_caller_that_goes_away_cancels_nothing() {
 
     assert!(release.send(keys_of(["a"]).into()).is_ok());
     assert_eq!(ask(&keys, "a").await, found("a"));
-    assert_eq!(
-        bench.script.count(),
-        1,
-        "the fetch of the one who left served the next"
-    );
+    assert_eq!(bench.script.count(), 1, "the fetch of the one who left served the next");
 }
 
 #[tokio::test]
@@ -106,6 +100,15 @@ async fn a_request_with_a_known_key_does_not_wait_for_a_refresh() {
     assert_eq!(ask(&keys, "a").await, found("a"), "while the fetch hangs");
     assert!(release.send(keys_of(["a", "b"]).into()).is_ok());
     assert_eq!(ask(&keys, "b").await, found("b"));
+    assert_eq!(bench.script.count(), 2);
+}
+
+#[tokio::test]
+async fn a_request_for_a_known_key_starts_the_refresh_that_is_due() {
+    let (bench, keys) = loaded().await;
+    bench.advance(480);
+    assert_eq!(ask(&keys, "a").await, found("a"));
+    settle(&keys).await;
     assert_eq!(bench.script.count(), 2);
 }
 
@@ -185,11 +188,7 @@ async fn unknown_keys_cost_no_more_than_the_budget() {
     assert_eq!(ask(&keys, "a").await, found("a"), "a flood evicts nothing");
 
     bench.script.says(URL, [keys_of(["a", "b"]).into()]);
-    assert_eq!(
-        ask(&keys, "b").await,
-        Err(KeyErrorKind::Unknown),
-        "at once, over budget"
-    );
+    assert_eq!(ask(&keys, "b").await, Err(KeyErrorKind::Unknown), "at once, over budget");
     bench.advance(30);
     assert_eq!(ask(&keys, "b").await, found("b"));
     assert_eq!(bench.script.count(), 1 + 3);
@@ -202,11 +201,7 @@ async fn an_unknown_key_while_the_last_fetch_failed_is_unavailable() {
     let error = keys.key(Some("b"), Algorithm::EdDsa).await.unwrap_err();
     assert_eq!(error.kind(), KeyErrorKind::Unavailable);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
-    assert_eq!(
-        ask(&keys, "b").await,
-        Err(KeyErrorKind::Unavailable),
-        "without another fetch"
-    );
+    assert_eq!(ask(&keys, "b").await, Err(KeyErrorKind::Unavailable), "without another fetch");
     assert_eq!(bench.script.count(), 2);
     assert_eq!(ask(&keys, "a").await, found("a"));
 
@@ -226,17 +221,10 @@ async fn an_outage_at_the_start_heals_when_asked_again() {
     assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
     let status = keys.status();
     let failure = LoadErrorKind::Fetch(FetchErrorKind::Connect);
-    assert_eq!(
-        (status.is_ready(), status.failure()),
-        (false, Some(failure))
-    );
+    assert_eq!((status.is_ready(), status.failure()), (false, Some(failure)));
 
     bench.script.says(URL, [keys_of(["a"]).into()]);
-    assert_eq!(
-        ask(&keys, "a").await,
-        Err(KeyErrorKind::Unavailable),
-        "within the back-off"
-    );
+    assert_eq!(ask(&keys, "a").await, Err(KeyErrorKind::Unavailable), "within the back-off");
     assert_eq!(bench.script.count(), 1);
     bench.advance(1);
     assert_eq!(ask(&keys, "a").await, found("a"));
@@ -249,18 +237,12 @@ async fn asking_whether_it_is_ready_makes_it_ready() {
     bench.script.says(URL, [keys_of(["a"]).into()]);
     let keys = bench.keys();
     let status = keys.status();
-    assert_eq!(
-        (status.is_ready(), status.keys(), status.age()),
-        (false, 0, None)
-    );
+    assert_eq!((status.is_ready(), status.keys(), status.age()), (false, 0, None));
     settle(&keys).await;
     bench.advance(7);
     let status = keys.status();
     let age = Some(Duration::from_secs(7));
-    assert_eq!(
-        (status.is_ready(), status.keys(), status.age()),
-        (true, 1, age)
-    );
+    assert_eq!((status.is_ready(), status.keys(), status.age()), (true, 1, age));
 }
 
 #[tokio::test]
@@ -318,30 +300,17 @@ async fn bad_data_does_not_replace_a_good_set() {
         (set([private]).into(), LoadErrorKind::NoUsableKey),
         (404.into(), LoadErrorKind::Status(404)),
         (302.into(), LoadErrorKind::Status(302)),
+        (Step::Answer(201, keys_of(["b"]).to_string()), LoadErrorKind::Status(201)),
+        (FetchErrorKind::Protocol.into(), LoadErrorKind::Fetch(FetchErrorKind::Protocol)),
         (
-            Step::Answer(201, keys_of(["b"]).to_string()),
-            LoadErrorKind::Status(201),
-        ),
-        (
-            FetchErrorKind::Protocol.into(),
-            LoadErrorKind::Fetch(FetchErrorKind::Protocol),
-        ),
-        (
-            Step::Answer(
-                200,
-                " ".repeat(KeySet::MAX_BYTES) + &keys_of(["b"]).to_string(),
-            ),
+            Step::Answer(200, " ".repeat(KeySet::MAX_BYTES) + &keys_of(["b"]).to_string()),
             LoadErrorKind::Fetch(FetchErrorKind::TooLarge),
         ),
     ] {
         let (bench, keys) = loaded().await;
         let epoch = keys.epoch();
         bench.script.says(URL, [answer]);
-        assert_eq!(
-            ask(&keys, "b").await,
-            Err(KeyErrorKind::Unavailable),
-            "{failure}"
-        );
+        assert_eq!(ask(&keys, "b").await, Err(KeyErrorKind::Unavailable), "{failure}");
         assert_eq!(keys.status().failure(), Some(failure));
         assert_eq!(ask(&keys, "a").await, found("a"), "{failure}");
         assert_eq!(keys.epoch(), epoch);
@@ -389,13 +358,9 @@ async fn an_issuer_with_a_hanging_server_does_not_delay_another() {
     let mut bench = Bench::new();
     let (_never, held) = Step::held();
     bench.script.says(URL, [held]);
-    bench
-        .script
-        .says("https://other.example/jwks", [keys_of(["b"]).into()]);
+    bench.script.says("https://other.example/jwks", [keys_of(["b"]).into()]);
     let other = Issuer::new("https://other.example");
-    bench
-        .store
-        .pin(other.clone(), KeySource::uri("https://other.example/jwks"));
+    bench.store.pin(other.clone(), KeySource::uri("https://other.example/jwks"));
     bench.keys().warm();
     bench.script.has_been_asked(1).await;
     let keys = bench.store.get(other.as_str()).unwrap();
@@ -427,10 +392,7 @@ async fn discovered_keys_are_found() {
 
 #[tokio::test]
 async fn an_insecure_url_is_not_fetched() {
-    let bench = Bench::with(
-        KeySettings::default(),
-        KeySource::uri("http://auth.example/jwks"),
-    );
+    let bench = Bench::with(KeySettings::default(), KeySource::uri("http://auth.example/jwks"));
     let keys = bench.keys();
     assert_eq!(ask(&keys, "a").await, Err(KeyErrorKind::Unavailable));
     let failure = LoadErrorKind::Fetch(FetchErrorKind::Insecure);
@@ -477,11 +439,7 @@ async fn a_file_is_read_again_when_it_is_due() {
     assert_eq!(ask(&keys, "a").await, found("a"));
 
     file.write(&public_pem("b"));
-    assert_eq!(
-        ask(&keys, "b").await,
-        Ok(None),
-        "an unknown kid has it read again, as PEM"
-    );
+    assert_eq!(ask(&keys, "b").await, Ok(None), "an unknown kid has it read again, as PEM");
 
     file.write(&" ".repeat(KeySet::MAX_BYTES + 1));
     bench.advance(480);
@@ -499,6 +457,7 @@ async fn a_file_that_is_not_there_is_unavailable() {
     assert_eq!(keys.status().failure(), Some(LoadErrorKind::File));
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_file_that_never_ends_is_not_read_to_its_end() {
     let keys = Bench::with(KeySettings::default(), KeySource::file("/dev/zero")).keys();
@@ -510,21 +469,73 @@ async fn a_file_that_never_ends_is_not_read_to_its_end() {
 fn a_retry_is_asked_for_in_whole_seconds_and_never_at_once() {
     for (exact, whole) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_001, 60)] {
         let error = KeyError::unavailable(Duration::from_millis(exact));
-        assert_eq!(
-            error.retry_after(),
-            Some(Duration::from_secs(whole)),
-            "{exact} ms"
-        );
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(whole)), "{exact} ms");
+    }
+}
+
+/// Writes down every event, fields and all.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut log = self.0.lock().unwrap();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
+            *log += &format!("{}={value:?} ", field.name());
+        });
+        *log += "\n";
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn the_log_names_pinned_issuers_and_neither_keys_nor_strangers() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let bench = Bench::new();
+    let mut private = ed25519("the-private-one");
+    private["d"] = "AQAB".into();
+    bench.script.says(URL, [set([private, ed25519("the-good-one")]).into(), 500.into()]);
+    let stranger = Issuer::new("https://stranger.example");
+    let found =
+        bench.store.get_or_insert(&stranger, || KeySource::uri("https://stranger.example/k"));
+
+    assert!(ask(&bench.keys(), "the-good-one").await.is_ok());
+    assert!(ask(&bench.keys(), "the-made-up-one").await.is_err());
+    assert!(ask(&found, "the-made-up-one").await.is_err());
+
+    let log = log.0.lock().unwrap().clone();
+    for told in [
+        "message=key set loaded issuer=\"https://auth.example/tenant1\" keys=1",
+        "message=key skipped issuer=\"https://auth.example/tenant1\" index=0 \
+         reason=it is a private or symmetric key, published",
+        "message=key set not loaded issuer=\"https://auth.example/tenant1\" \
+         error=status 500 instead of 200",
+        "message=key set not loaded error=status 404 instead of 200",
+    ] {
+        assert!(log.contains(told), "{told} is not in\n{log}");
+    }
+    for secret in ["stranger", "-one", "jwks.json", "AQAB"] {
+        assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
 }
 
 #[test]
 fn debug_shows_neither_keys_nor_network() {
     let keys = Bench::new().keys();
-    assert_eq!(
-        format!("{keys:?}"),
-        format!("IssuerKeys {{ issuer: Issuer({ISSUER:?}), .. }}")
-    );
+    assert_eq!(format!("{keys:?}"), format!("IssuerKeys {{ issuer: Issuer({ISSUER:?}), .. }}"));
 }
 
 fn public_pem(name: &str) -> String {

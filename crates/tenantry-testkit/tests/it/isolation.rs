@@ -13,43 +13,23 @@ const TENANTS: [&str; 3] = ["tenant1", "tenant2", "tenant10"];
 /// The public numbers of every key in `jwks`.
 fn numbers(jwks: &Value) -> HashSet<String> {
     let number = |key: &Value| key.get("n").or(key.get("x")).unwrap().to_string();
-    jwks["keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(number)
-        .collect()
+    jwks["keys"].as_array().unwrap().iter().map(number).collect()
 }
 
 fn kids(jwks: &Value) -> HashSet<String> {
-    jwks["keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|key| key["kid"].to_string())
-        .collect()
+    jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].to_string()).collect()
 }
 
 #[test]
 fn no_two_tenants_and_no_two_issuers_share_a_key() {
-    let algorithms = [
-        Algorithm::EdDsa,
-        Algorithm::Es256,
-        Algorithm::Es384,
-        Algorithm::Es512,
-        Algorithm::Rs256,
-    ];
+    let algorithms =
+        [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::Rs256];
     let mut seen = HashSet::new();
     for _ in 0..2 {
-        let issuer = TestIssuer::builder()
-            .algorithms(algorithms)
-            .keys_per_tenant(TENANTS)
-            .offline();
+        let issuer =
+            TestIssuer::builder().algorithms(algorithms).keys_per_tenant(TENANTS).offline();
         issuer.rotate();
-        let sets = TENANTS
-            .map(|tenant| issuer.jwks_of(tenant))
-            .into_iter()
-            .chain([issuer.jwks()]);
+        let sets = TENANTS.map(|tenant| issuer.jwks_of(tenant)).into_iter().chain([issuer.jwks()]);
         for set in sets {
             let numbers = numbers(&set);
             assert_eq!(numbers.len(), algorithms.len());
@@ -86,26 +66,17 @@ fn tenants_with_keys_have_an_issuer_of_their_own() {
     for tenant in TENANTS {
         let token = issuer.token().tenant(tenant).sign();
 
-        assert_eq!(
-            issuer.issuer_of(tenant),
-            format!("https://auth.erp.example/{tenant}")
-        );
+        assert_eq!(issuer.issuer_of(tenant), format!("https://auth.erp.example/{tenant}"));
         assert_eq!(parts(&token).claims["iss"], issuer.issuer_of(tenant));
         assert_eq!(parts(&token).header["kid"], format!("{tenant}-es256-1"));
-        assert!(verifies(
-            &token,
-            named_key(&token, &issuer.jwks_of(tenant)).unwrap()
-        ));
+        assert!(verifies(&token, named_key(&token, &issuer.jwks_of(tenant)).unwrap()));
         for other in TENANTS.into_iter().filter(|other| *other != tenant) {
             assert!(named_key(&token, &issuer.jwks_of(other)).is_none());
             assert!(!verifies(&token, &issuer.jwks_of(other)["keys"][0]));
         }
         assert!(!verifies(&token, &issuer.jwks()["keys"][0]));
     }
-    assert_eq!(
-        issuer.jwks_uri_of("{tenant}"),
-        "https://auth.erp.example/{tenant}/jwks.json"
-    );
+    assert_eq!(issuer.jwks_uri_of("{tenant}"), "https://auth.erp.example/{tenant}/jwks.json");
 }
 
 #[test]
@@ -116,10 +87,7 @@ fn a_token_of_one_tenant_under_the_key_of_another_can_be_had() {
 
     assert_eq!(parts(&token).claims["iss"], issuer.issuer_of("tenant2"));
     assert_eq!(parts(&token).claims["tenant_id"], "tenant2");
-    assert!(verifies(
-        &token,
-        named_key(&token, &issuer.jwks_of("tenant1")).unwrap()
-    ));
+    assert!(verifies(&token, named_key(&token, &issuer.jwks_of("tenant1")).unwrap()));
 }
 
 #[test]

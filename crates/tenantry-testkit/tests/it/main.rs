@@ -27,11 +27,7 @@ struct Parts {
 fn parts(token: &str) -> Parts {
     let [header, claims, signature] = raw_parts(token);
     let header = serde_json::from_slice(&header).unwrap();
-    Parts {
-        header,
-        claims: serde_json::from_slice(&claims).unwrap(),
-        signature,
-    }
+    Parts { header, claims: serde_json::from_slice(&claims).unwrap(), signature }
 }
 
 fn raw_parts(token: &str) -> [Vec<u8>; 3] {
@@ -54,13 +50,7 @@ fn verifies(token: &str, jwk: &Value) -> bool {
     }
     let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwk.clone()).unwrap();
     let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
-    let algorithm = jwk
-        .common
-        .key_algorithm
-        .unwrap()
-        .to_string()
-        .parse()
-        .unwrap();
+    let algorithm = jwk.common.key_algorithm.unwrap().to_string().parse().unwrap();
     jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, algorithm).unwrap()
 }
 
@@ -80,17 +70,11 @@ fn verifies_with(algorithm: Algorithm, key: &[u8], token: &str) -> bool {
         other => panic!("how is {other} verified?"),
     };
     let (message, signature) = token.rsplit_once('.').unwrap();
-    UnparsedPublicKey::new(rule, key)
-        .verify(message.as_bytes(), &base64url(signature))
-        .is_ok()
+    UnparsedPublicKey::new(rule, key).verify(message.as_bytes(), &base64url(signature)).is_ok()
 }
 
 /// The key of `jwks` that the token's header names.
 fn named_key<'a>(token: &str, jwks: &'a Value) -> Option<&'a Value> {
     let kid = parts(token).header["kid"].clone();
-    jwks["keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|key| key["kid"] == kid)
+    jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid)
 }

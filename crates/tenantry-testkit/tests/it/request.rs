@@ -22,29 +22,11 @@ fn a_request_is_of_the_tenant_it_was_asked_for() {
 
 #[test]
 fn its_scopes_are_those_it_was_given_and_no_others() {
-    let request = request_of("tenant1")
-        .with_scope("journal.read finance.write")
-        .build();
-    assert_eq!(
-        request.scopes().collect::<Vec<_>>(),
-        ["journal.read", "finance.write"]
-    );
-    assert!(
-        request
-            .require(&ScopeNeed::all(&["finance.write", "journal.read"]))
-            .is_ok()
-    );
-    assert!(
-        request
-            .require(&ScopeNeed::all(&["journal.create"]))
-            .is_err()
-    );
-    assert!(
-        request_of("tenant1")
-            .build()
-            .require(&ScopeNeed::all(&["journal.read"]))
-            .is_err()
-    );
+    let request = request_of("tenant1").with_scope("journal.read finance.write").build();
+    assert_eq!(request.scopes().collect::<Vec<_>>(), ["journal.read", "finance.write"]);
+    assert!(request.require(&ScopeNeed::all(&["finance.write", "journal.read"])).is_ok());
+    assert!(request.require(&ScopeNeed::all(&["journal.create"])).is_err());
+    assert!(request_of("tenant1").build().require(&ScopeNeed::all(&["journal.read"])).is_err());
 }
 
 #[test]
@@ -52,10 +34,7 @@ fn subject_and_client_can_be_named() {
     let request = request_of("tenant1").with_client_id("app").build();
     assert_eq!(request.client_id(), Some(&ClientId::new("app")));
     assert_eq!(request.subject(), Some(&Subject::new("app")));
-    let request = request_of("tenant1")
-        .with_subject("somebody")
-        .with_client_id("app")
-        .build();
+    let request = request_of("tenant1").with_subject("somebody").with_client_id("app").build();
     assert_eq!(request.client_id(), Some(&ClientId::new("app")));
     assert_eq!(request.subject(), Some(&Subject::new("somebody")));
 }
@@ -73,10 +52,7 @@ fn its_claims_say_what_the_request_says() {
     assert_eq!(claims["iss"], request.issuer().as_str());
     assert_eq!(claims["aud"], "https://api.erp.example/tenant1");
     assert_eq!(claims["tenant_id"], "tenant1");
-    assert_eq!(
-        (&claims["sub"], &claims["client_id"]),
-        (&json!("app"), &json!("app"))
-    );
+    assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("app"), &json!("app")));
     assert_eq!(claims["scope"], "tenant1.journal.read");
     assert_eq!(claims["exp"].as_u64(), Some(request.expires_at().as_secs()));
     assert_eq!(claims["jti"].as_str(), request.jwt_id());
@@ -85,9 +61,7 @@ fn its_claims_say_what_the_request_says() {
 
 #[test]
 fn a_scope_does_not_come_in_by_way_of_the_claims() {
-    let request = request_of("tenant1")
-        .with_claims(json!({ "scope": "tenant1.admin" }))
-        .build();
+    let request = request_of("tenant1").with_claims(json!({ "scope": "tenant1.admin" })).build();
     assert_eq!(request.scopes().count(), 0);
     assert!(claims(&request).get("scope").is_none());
 }
@@ -101,10 +75,7 @@ fn a_ready_request_becomes_a_request_wherever_one_is_taken() {
 #[test]
 fn its_claims_are_not_in_a_debug_output() {
     let request = request_of("tenant1").with_claims(json!({ "region": "eu" }));
-    assert_eq!(
-        format!("{request:?}"),
-        r#"ReadyRequest { tenant: "tenant1", .. }"#
-    );
+    assert_eq!(format!("{request:?}"), r#"ReadyRequest { tenant: "tenant1", .. }"#);
 }
 
 #[test]

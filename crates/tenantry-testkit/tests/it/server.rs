@@ -16,12 +16,7 @@ const OPENID: &str = "/.well-known/openid-configuration";
 
 fn address(issuer: &TestIssuer) -> SocketAddr {
     let base = issuer.jwks_uri();
-    base.strip_prefix("http://")
-        .unwrap()
-        .strip_suffix(JWKS)
-        .unwrap()
-        .parse()
-        .unwrap()
+    base.strip_prefix("http://").unwrap().strip_suffix(JWKS).unwrap().parse().unwrap()
 }
 
 async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, Value) {
@@ -34,9 +29,7 @@ async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, Value) {
 
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("content-type: application/json"), "{head}");
-    let status = head.strip_prefix("HTTP/1.1 ").unwrap()[..3]
-        .parse()
-        .unwrap();
+    let status = head.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
     (status, serde_json::from_str(body).unwrap())
 }
 
@@ -47,21 +40,14 @@ async fn get(issuer: &TestIssuer, path: &str) -> (u16, Value) {
 #[tokio::test]
 async fn it_listens_on_loopback_and_is_named_after_its_address() {
     let issuer = TestIssuer::start().await;
-    assert!(
-        issuer.url().starts_with("http://127.0.0.1:"),
-        "{}",
-        issuer.url()
-    );
+    assert!(issuer.url().starts_with("http://127.0.0.1:"), "{}", issuer.url());
     assert_eq!(issuer.url(), format!("http://{}", address(&issuer)));
     assert_eq!(issuer.issuer_of("tenant1"), issuer.url());
 }
 
 #[tokio::test]
 async fn it_serves_its_keys() {
-    let issuer = TestIssuer::builder()
-        .keys_per_tenant(["tenant1"])
-        .start()
-        .await;
+    let issuer = TestIssuer::builder().keys_per_tenant(["tenant1"]).start().await;
     issuer.publish(SigningKey::generate(Algorithm::Es256, "second"));
 
     let (status, jwks) = get(&issuer, JWKS).await;
@@ -80,20 +66,13 @@ async fn it_serves_its_keys() {
 
 #[tokio::test]
 async fn its_metadata_lead_to_its_keys() {
-    let issuer = TestIssuer::builder()
-        .keys_per_tenant(["tenant1"])
-        .start()
-        .await;
+    let issuer = TestIssuer::builder().keys_per_tenant(["tenant1"]).start().await;
     let (url, tenant1) = (issuer.url().to_owned(), format!("{}/tenant1", issuer.url()));
     let inserted = format!("{OAUTH}/tenant1");
     let appended = format!("/tenant1{OPENID}");
 
-    for (path, iss) in [
-        (OAUTH, &url),
-        (OPENID, &url),
-        (&inserted, &tenant1),
-        (&appended, &tenant1),
-    ] {
+    for (path, iss) in [(OAUTH, &url), (OPENID, &url), (&inserted, &tenant1), (&appended, &tenant1)]
+    {
         let (status, metadata) = get(&issuer, path).await;
         assert_eq!(status, 200, "{path}");
         assert_eq!(metadata["issuer"], **iss, "{path}");
@@ -102,25 +81,16 @@ async fn its_metadata_lead_to_its_keys() {
         assert!(metadata["response_types_supported"].is_array());
         if path.ends_with(OPENID) {
             assert_eq!(metadata["subject_types_supported"], json!(["public"]));
-            assert_eq!(
-                metadata["id_token_signing_alg_values_supported"],
-                json!(["ES256"])
-            );
+            assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256"]));
         }
     }
     assert_eq!(issuer.issuer_of("tenant1"), tenant1);
-    assert_eq!(
-        issuer.jwks_uri_of("tenant1"),
-        format!("{tenant1}/jwks.json")
-    );
+    assert_eq!(issuer.jwks_uri_of("tenant1"), format!("{tenant1}/jwks.json"));
 }
 
 #[tokio::test]
 async fn another_iss_moves_no_document() {
-    let issuer = TestIssuer::builder()
-        .url("https://auth.erp.example")
-        .start()
-        .await;
+    let issuer = TestIssuer::builder().url("https://auth.erp.example").start().await;
     let (_, metadata) = get(&issuer, OAUTH).await;
 
     assert_eq!(metadata["issuer"], "https://auth.erp.example");
@@ -138,18 +108,8 @@ async fn openid_metadata_alone_are_served_when_asked_for() {
 
 #[tokio::test]
 async fn anything_else_is_not_found() {
-    let issuer = TestIssuer::builder()
-        .keys_per_tenant(["tenant1"])
-        .start()
-        .await;
-    for path in [
-        "/",
-        "/tenant2/jwks.json",
-        "/jwks",
-        "/tenant1",
-        "/oauth/token",
-        "//jwks.json",
-    ] {
+    let issuer = TestIssuer::builder().keys_per_tenant(["tenant1"]).start().await;
+    for path in ["/", "/tenant2/jwks.json", "/jwks", "/tenant1", "/oauth/token", "//jwks.json"] {
         assert_eq!(get(&issuer, path).await.0, 404, "{path}");
     }
     assert_eq!(ask(address(&issuer), "POST", JWKS).await.0, 404);
@@ -172,10 +132,7 @@ async fn it_counts_what_was_asked_for_whatever_it_answered() {
     assert_eq!(issuer.fetches_of(JWKS), 2);
     assert_eq!(issuer.fetches_of(OPENID), 0);
     let fetches: Vec<_> = issuer.fetches().into_iter().collect();
-    assert_eq!(
-        fetches,
-        [(OAUTH.into(), 1), (JWKS.into(), 2), ("/none".into(), 1)]
-    );
+    assert_eq!(fetches, [(OAUTH.into(), 1), (JWKS.into(), 2), ("/none".into(), 1)]);
 }
 
 #[tokio::test]
@@ -202,10 +159,7 @@ async fn it_can_stop_and_another_can_take_its_place() {
     let mut byte = [0];
     let end = timeout(Duration::from_secs(10), idle.read(&mut byte)).await;
     assert_eq!(end.expect("the connection was left open").unwrap_or(0), 0);
-    assert_eq!(
-        issuer.token().tenant("tenant1").sign().split('.').count(),
-        3
-    );
+    assert_eq!(issuer.token().tenant("tenant1").sign().split('.').count(), 3);
 
     let next = TestIssuer::builder().listen(address).start().await;
     assert_eq!(next.url(), issuer.url());
@@ -232,10 +186,6 @@ async fn it_stops_when_the_last_clone_is_dropped() {
 async fn an_address_in_use_is_an_error_for_who_asks() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
-    let error = TestIssuer::builder()
-        .listen(address)
-        .try_start()
-        .await
-        .unwrap_err();
+    let error = TestIssuer::builder().listen(address).try_start().await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -21,18 +21,9 @@ async fn a_booked_entry_is_at_its_location_and_in_the_list() {
     let mut expected = rent();
     expected["id"] = entry["id"].clone();
     assert_eq!(entry, expected);
-    assert_eq!(
-        location,
-        format!("{OURS}/{}", entry["id"].as_str().unwrap())
-    );
-    assert_eq!(
-        answer(app.get(&location, &token)).await,
-        (StatusCode::OK, entry.clone())
-    );
-    assert_eq!(
-        answer(app.get(OURS, &token)).await,
-        (StatusCode::OK, json!({"entries": [entry]}))
-    );
+    assert_eq!(location, format!("{OURS}/{}", entry["id"].as_str().unwrap()));
+    assert_eq!(answer(app.get(&location, &token)).await, (StatusCode::OK, entry.clone()));
+    assert_eq!(answer(app.get(OURS, &token)).await, (StatusCode::OK, json!({"entries": [entry]})));
 }
 
 #[tokio::test]
@@ -42,27 +33,17 @@ async fn isolation_the_id_of_another_tenants_entry_is_answered_like_one_that_nob
     let token = app.token("tenant1");
 
     let mut answers = Vec::new();
-    for id in [
-        theirs["id"].as_str().unwrap(),
-        "01900000-0000-7000-8000-000000000000",
-        "not-an-id",
-        "1",
-    ] {
-        let answer = app
-            .get(&format!("{OURS}/{id}"), &token)
-            .send()
-            .await
-            .unwrap();
+    for id in
+        [theirs["id"].as_str().unwrap(), "01900000-0000-7000-8000-000000000000", "not-an-id", "1"]
+    {
+        let answer = app.get(&format!("{OURS}/{id}"), &token).send().await.unwrap();
         let mut headers = answer.headers().clone();
         headers.remove("date");
         answers.push((answer.status(), headers, answer.bytes().await.unwrap()));
     }
 
     assert_eq!(answers[0].0, StatusCode::NOT_FOUND);
-    assert!(
-        answers.iter().all(|answer| *answer == answers[0]),
-        "{answers:?}"
-    );
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(app.count("tenant1").await, 0);
     assert_eq!(app.count("tenant2").await, 1);
 }
@@ -102,19 +83,13 @@ async fn booking_needs_both_of_its_scopes_and_reading_its_one() {
         "tenant1.finance.write journal.create",
     ] {
         let (status, problem) = answer(app.post(OURS, &with(scope)).json(&rent())).await;
-        assert_eq!(
-            (status, &problem["code"]),
-            (StatusCode::FORBIDDEN, &json!("scope_missing"))
-        );
+        assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("scope_missing")));
     }
     assert_eq!(app.count("tenant1").await, 1);
     for path in [OURS, &entry] {
         let token = with("tenant1.finance.write tenant1.journal.create");
         let (status, problem) = answer(app.get(path, &token)).await;
-        assert_eq!(
-            (status, &problem["code"]),
-            (StatusCode::FORBIDDEN, &json!("scope_missing"))
-        );
+        assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("scope_missing")));
 
         let (status, _) = answer(app.get(path, &with("tenant1.journal.read"))).await;
         assert_eq!(status, StatusCode::OK);
@@ -202,20 +177,11 @@ async fn an_entry_that_is_none_is_refused_and_not_booked() {
     ] {
         let (status, problem) = answer(app.post(OURS, &token).json(&entry)).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{entry}");
-        assert_eq!(
-            (&problem["code"], &problem["difference"]),
-            (&json!(code), &difference)
-        );
+        assert_eq!((&problem["code"], &problem["difference"]), (&json!(code), &difference));
     }
-    let broken = app
-        .post(OURS, &token)
-        .header(CONTENT_TYPE, "application/json")
-        .body("{");
+    let broken = app.post(OURS, &token).header(CONTENT_TYPE, "application/json").body("{");
     let (status, problem) = answer(broken).await;
-    assert_eq!(
-        (status, &problem["code"]),
-        (StatusCode::BAD_REQUEST, &json!("json_malformed"))
-    );
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("json_malformed")));
     let (status, problem) = answer(app.post(OURS, &token).body(rent().to_string())).await;
     assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(problem["code"], "media_type_unsupported");
@@ -229,9 +195,7 @@ async fn a_body_has_at_most_a_mebibyte() {
     let sent = async |size: usize| {
         let mut body = rent().to_string().into_bytes();
         body.resize(size, b' ');
-        let request = app
-            .post(OURS, &token)
-            .header(CONTENT_TYPE, "application/json");
+        let request = app.post(OURS, &token).header(CONTENT_TYPE, "application/json");
         answer(request.body(body)).await
     };
 
@@ -248,32 +212,23 @@ async fn there_is_nothing_at_other_paths_and_no_way_to_change_an_entry() {
     let entry = app.book("tenant1").await;
 
     let (status, problem) = answer(app.get("/tenant1/ledgers", &token)).await;
-    assert_eq!(
-        (status, &problem["code"]),
-        (StatusCode::NOT_FOUND, &json!("route_not_found"))
-    );
+    assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("route_not_found")));
 
     let entry = format!("{OURS}/{}", entry["id"].as_str().unwrap());
     let refused = app.delete(&entry, &token).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(refused.headers()["allow"], "GET,HEAD");
+    let problem: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "method_not_allowed");
     assert_eq!(app.count("tenant1").await, 1);
 }
 
 #[tokio::test]
 async fn fail_closed_no_path_of_a_tenant_is_answered_without_a_token() {
     let app = Running::start().await;
-    for path in [
-        OURS,
-        "/tenant1/whoami",
-        "/tenant1/ledgers",
-        "/tenant1/journal-entries/1",
-    ] {
+    for path in [OURS, "/tenant1/whoami", "/tenant1/ledgers", "/tenant1/journal-entries/1"] {
         let answer = app.get_without_token(path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
-        assert_eq!(
-            answer.headers()["www-authenticate"],
-            r#"Bearer realm="journal""#
-        );
+        assert_eq!(answer.headers()["www-authenticate"], r#"Bearer realm="journal""#);
     }
 }

@@ -19,10 +19,7 @@ async fn a_service_with_keys_and_a_database_is_healthy_and_ready_without_a_token
     let app = Running::start().await;
     app.book("tenant1").await; // by now the keys are there
 
-    assert_eq!(
-        text(&app.url, "/healthz").await,
-        (StatusCode::OK, "ok\n".into())
-    );
+    assert_eq!(text(&app.url, "/healthz").await, (StatusCode::OK, "ok\n".into()));
     let (status, reasons) = text(&app.url, "/readyz").await;
     assert_eq!(status, StatusCode::OK, "{reasons}");
     assert!(reasons.contains(app.issuer.url()), "{reasons}");
@@ -43,11 +40,7 @@ async fn a_service_whose_database_does_not_answer_is_healthy_but_not_ready() {
 #[tokio::test]
 async fn a_service_whose_issuer_is_down_starts_and_says_so() {
     // A port where nobody listens: ours until a moment ago.
-    let port = TcpListener::bind(ANY_PORT)
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap().port();
     let issuer = format!("http://127.0.0.1:{port}");
     let folder = tempfile::TempDir::new().unwrap();
     let policy = folder.path().join("policy.toml");
@@ -83,9 +76,7 @@ async fn a_service_whose_issuer_is_down_starts_and_says_so() {
 
     let signer = tenantry_testkit::TestIssuer::offline(&issuer);
     let token = demo::token(&signer, "tenant1").sign();
-    let whoami = client()
-        .get(format!("{url}/tenant1/whoami"))
-        .bearer_auth(token);
+    let whoami = client().get(format!("{url}/tenant1/whoami")).bearer_auth(token);
     let answer = whoami.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key(RETRY_AFTER));

@@ -9,6 +9,8 @@ use tenantry_testkit::TestIssuer;
 
 use crate::running::ANY_PORT;
 
+const ANY: &str = "127.0.0.1:0";
+
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_journal-api"));
     program.env_remove("RUST_LOG").stdin(Stdio::null());
@@ -16,13 +18,13 @@ fn program() -> Command {
 }
 
 /// A policy that needs no network: the keys are in a file.
-fn policy_in(folder: &Path, more: &str) -> String {
+fn policy_in(folder: &Path, listen: &str, more: &str) -> String {
     let issuer = TestIssuer::offline("https://auth.erp.example");
     let keys = folder.join("jwks.json");
     std::fs::write(&keys, issuer.jwks().to_string()).unwrap();
     let policy = folder.join("policy.toml");
     let text = format!(
-        r#"listen = "127.0.0.1:0"
+        r#"listen = "{listen}"
 
 [resource_server]
 audience = "https://api.erp.example/{{tenant}}"
@@ -57,31 +59,19 @@ fn bad_configuration_is_one_line_and_exit_code_2() {
     let line = refusal(&program().arg("--policy").arg(&missing).output().unwrap());
     assert!(line.contains("missing.toml"), "{line}");
 
-    let policy = policy_in(
-        folder.path(),
-        "header = \"x-tenant-id\"\nhaeder = \"x-tenant-id\"\n",
-    );
+    let policy =
+        policy_in(folder.path(), ANY, "header = \"x-tenant-id\"\nhaeder = \"x-tenant-id\"\n");
     let line = refusal(&program().args(["--policy", &policy]).output().unwrap());
-    assert!(
-        line.contains("policy.toml") && line.contains("haeder"),
-        "{line}"
-    );
+    assert!(line.contains("policy.toml") && line.contains("haeder"), "{line}");
     assert!(line.contains("14"), "the line's number is not in: {line}");
 
-    let policy = policy_in(folder.path(), "");
+    let policy = policy_in(folder.path(), ANY, "");
     let database = folder.path().join("no/such/folder.db");
-    let refused = program()
-        .args(["--policy", &policy])
-        .arg("--database")
-        .arg(&database)
-        .output();
+    let refused = program().args(["--policy", &policy]).arg("--database").arg(&database).output();
     let line = refusal(&refused.unwrap());
     assert!(line.contains("no/such/folder.db"), "{line}");
 
-    let refused = program()
-        .args(["--policy", &policy])
-        .env("RUST_LOG", "journal=loud")
-        .output();
+    let refused = program().args(["--policy", &policy]).env("RUST_LOG", "journal=loud").output();
     assert!(refusal(&refused.unwrap()).contains("RUST_LOG"));
 }
 
@@ -92,53 +82,58 @@ fn a_port_that_is_taken_is_one_line_that_says_which_and_what_to_do() {
 
     let line = refusal(&program().args(["--listen", &address]).output().unwrap());
 
-    assert!(
-        line.contains(&address) && line.contains("--listen"),
-        "{line}"
-    );
+    assert!(line.contains(&address) && line.contains("--listen"), "{line}");
 }
 
 #[test]
 fn an_unknown_option_is_exit_code_2() {
-    assert_eq!(
-        program()
-            .arg("--tenant=tenant1")
-            .output()
-            .unwrap()
-            .status
-            .code(),
-        Some(2)
-    );
+    assert_eq!(program().arg("--tenant=tenant1").output().unwrap().status.code(), Some(2));
 }
 
 #[cfg(unix)]
 #[test]
-fn with_a_policy_it_serves_where_the_file_says_until_it_is_told_to_stop() {
+fn with_a_policy_it_serves_until_it_is_told_to_stop() {
     let folder = tempfile::TempDir::new().unwrap();
-    let policy = policy_in(folder.path(), "");
+    let policy = policy_in(folder.path(), ANY, "");
     for signal in ["-TERM", "-INT"] {
-        let mut process = program()
-            .args(["--policy", &policy])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process =
+            Process(program().args(["--policy", &policy]).stdout(Stdio::piped()).spawn().unwrap());
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        assert!(
-            line.starts_with("journal-api listens on http://127.0.0.1:"),
-            "{line}"
-        );
+        BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("journal-api listens on http://127.0.0.1:"), "{line}");
 
-        let id = process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-        assert_eq!(process.wait().unwrap().code(), Some(0), "{signal}");
+        let id = process.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert_eq!(process.0.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn with_a_policy_it_listens_where_the_file_says_unless_the_command_line_does() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let taken = TcpListener::bind(ANY_PORT).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let policy = policy_in(folder.path(), &address, "");
+
+    let line = refusal(&program().args(["--policy", &policy]).output().unwrap());
+    assert!(line.contains(&address), "{line}");
+
+    let also_taken = TcpListener::bind(ANY_PORT).unwrap();
+    let other = also_taken.local_addr().unwrap().to_string();
+    let args = ["--policy", &policy, "--listen", &other];
+    let line = refusal(&program().args(args).output().unwrap());
+    assert!(line.contains(&other) && !line.contains(&address), "{line}");
+}
+
+/// Does not outlive a test that fails.
+#[cfg(unix)]
+struct Process(std::process::Child);
+
+#[cfg(unix)]
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

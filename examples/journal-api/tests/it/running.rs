@@ -27,21 +27,10 @@ impl Running {
     pub(crate) async fn start() -> Self {
         let demo = Demo::start(ANY_PORT, ANY_PORT, None).await.unwrap();
         let url = demo.url();
-        let Demo {
-            service,
-            issuer,
-            journal,
-        } = demo;
+        let Demo { service, issuer, journal } = demo;
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(service.run(async { stopped.await.unwrap_or_default() }));
-        Self {
-            url,
-            issuer,
-            journal,
-            stop,
-            serving,
-            client: client(),
-        }
+        Self { url, issuer, journal, stop, serving, client: client() }
     }
 
     /// A token for everything in the journal of `tenant`.
@@ -50,21 +39,15 @@ impl Running {
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> RequestBuilder {
-        self.client
-            .get(format!("{}{path}", self.url))
-            .bearer_auth(token)
+        self.client.get(format!("{}{path}", self.url)).bearer_auth(token)
     }
 
     pub(crate) fn post(&self, path: &str, token: &str) -> RequestBuilder {
-        self.client
-            .post(format!("{}{path}", self.url))
-            .bearer_auth(token)
+        self.client.post(format!("{}{path}", self.url)).bearer_auth(token)
     }
 
     pub(crate) fn delete(&self, path: &str, token: &str) -> RequestBuilder {
-        self.client
-            .delete(format!("{}{path}", self.url))
-            .bearer_auth(token)
+        self.client.delete(format!("{}{path}", self.url)).bearer_auth(token)
     }
 
     pub(crate) fn get_without_token(&self, path: &str) -> RequestBuilder {

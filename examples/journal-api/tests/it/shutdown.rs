@@ -26,20 +26,14 @@ async fn a_request_under_way_is_answered_after_the_signal_to_stop() {
     let mut stream = begin_booking(&app).await;
 
     app.stop.send(()).unwrap();
-    stream
-        .write_all(rent().to_string().as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(rent().to_string().as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
 
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
     app.serving.await.unwrap().unwrap();
     let address = app.url.strip_prefix("http://").unwrap();
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "somebody still listens"
-    );
+    assert!(TcpStream::connect(address).await.is_err(), "somebody still listens");
 }
 
 #[tokio::test]

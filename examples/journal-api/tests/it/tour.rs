@@ -8,10 +8,7 @@ async fn every_request_of_the_tour_gets_the_status_and_code_it_is_there_to_show(
 
     let rows = tour::play(&app.url, &app.issuer).await.unwrap();
 
-    let got: Vec<_> = rows
-        .iter()
-        .map(|row| (row.status, row.code.as_deref()))
-        .collect();
+    let got: Vec<_> = rows.iter().map(|row| (row.status, row.code.as_deref())).collect();
     let expected = [
         (201, None),
         (201, None),
@@ -28,10 +25,7 @@ async fn every_request_of_the_tour_gets_the_status_and_code_it_is_there_to_show(
         assert!(!row.why.is_empty(), "no reason for {:?}", row.story);
     }
     // What was refused was not booked.
-    assert_eq!(
-        (app.count("tenant1").await, app.count("tenant2").await),
-        (1, 1)
-    );
+    assert_eq!((app.count("tenant1").await, app.count("tenant2").await), (1, 1));
 }
 
 #[tokio::test]

@@ -1,0 +1,73 @@
+//! Keeps issuers apart: what a policy with several of them must not allow.
+
+use std::collections::HashMap;
+
+use crate::issuer_policy::{IssuerPolicy, KeyLocation};
+use crate::policy::PolicyError;
+
+// INVARIANT (isolation): no issuer speaks for a tenant of another, no token has two judges, and no
+// key signs for two issuers or tenants unless the operator says so.
+pub(crate) fn isolate(issuers: &[IssuerPolicy]) -> Result<(), PolicyError> {
+    refuse_case_twins(issuers)?;
+    for (at, issuer) in issuers.iter().enumerate() {
+        let refuse = |name: &str, problem: String| {
+            Err(PolicyError::new(format!("issuer[{at}].{name}"), problem))
+        };
+        if issuers.len() > 1 && issuer.tenants().is_none() && !issuer.pattern().has_tenant() {
+            let problem = "with two or more issuers, list the tenants that this one may speak for";
+            return refuse("tenants", problem.into());
+        }
+        if issuer.pools_keys() && !issuer.shared_keys() {
+            let problem = "one key set for every tenant of a pattern lets one tenant's key sign for another: put `{tenant}` into it, leave it to discovery, or set shared_keys = true";
+            return refuse(issuer.key_location().setting(), problem.into());
+        }
+        for (before, other) in issuers.iter().enumerate().take(at) {
+            if issuer.overlaps(other) {
+                let problem = format!(
+                    "issuer[{before}] matches the same `iss`; give patterns that overlap disjoint lists of tenants"
+                );
+                return refuse("issuer", problem);
+            }
+            if let Some(problem) = issuer.competes_with(other) {
+                return refuse("tenants", format!("{problem} issuer[{before}]"));
+            }
+            let shared = issuer.shared_keys() && other.shared_keys();
+            if !shared && issuer.key_location().may_equal(other.key_location()) {
+                let problem = format!(
+                    "issuer[{before}] has the same keys, so each could sign for the other: give them keys of their own, or set shared_keys = true on both"
+                );
+                return refuse(issuer.key_location().setting(), problem);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A store that compares without case would take two such tenants for one.
+fn refuse_case_twins(issuers: &[IssuerPolicy]) -> Result<(), PolicyError> {
+    let mut seen = HashMap::new();
+    for (at, issuer) in issuers.iter().enumerate() {
+        for tenant in issuer.tenants().into_iter().flatten() {
+            let twin = seen.entry(tenant.as_str().to_ascii_lowercase()).or_insert(tenant);
+            if *twin != tenant {
+                return Err(PolicyError::new(
+                    format!("issuer[{at}].tenants"),
+                    format!("`{tenant}` differs from `{twin}` only in case"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl IssuerPolicy {
+    /// Whether all tenants of a pattern have one key set.
+    fn pools_keys(&self) -> bool {
+        self.pattern().has_tenant()
+            && match self.key_location() {
+                KeyLocation::Discovery => false,
+                KeyLocation::File(_) | KeyLocation::Jwks(_) | KeyLocation::Pem(_) => true,
+                KeyLocation::Uri(uri) => !uri.contains("{tenant}"),
+            }
+    }
+}

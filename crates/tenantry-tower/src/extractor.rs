@@ -1,0 +1,112 @@
+//! Judges one request: the order of the work, without bodies and services.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use tenantry_core::{
+    AccessToken, Agreed, Anonymous, BoxFuture, Directory, Policy, Reason, Rejection, RequestFacts,
+    TenantAwareRequest, Unobserved, VerifiedToken, Verifier, agree,
+};
+
+use crate::credentials::Bearer;
+use crate::target::Target;
+
+/// What a request is judged by.
+#[derive(Clone, Debug)]
+pub(crate) struct Extractor {
+    policy: Policy,
+    verifier: Arc<dyn Verifier>,
+    directory: Arc<dyn Directory>,
+    pub(crate) optional: bool,
+    pub(crate) target: Target,
+}
+
+/// What is known about a request without waiting.
+pub(crate) enum Verdict {
+    Admitted(TenantAwareRequest),
+    Anonymous(Anonymous),
+    Refused(Rejection),
+    /// A token to verify, or a directory to ask.
+    Waiting(BoxFuture<Result<TenantAwareRequest, Rejection>>),
+}
+
+impl Extractor {
+    pub(crate) fn new(
+        policy: Policy,
+        verifier: Arc<dyn Verifier>,
+        directory: Arc<dyn Directory>,
+    ) -> Self {
+        Self { policy, verifier, directory, optional: false, target: Target::REQUEST_TARGET }
+    }
+
+    /// Goes as far as memory reaches.
+    pub(crate) fn judge<B>(self: &Arc<Self>, request: &Request<B>) -> Verdict {
+        self.try_judge(request).unwrap_or_else(Verdict::Refused)
+    }
+
+    fn try_judge<B>(self: &Arc<Self>, request: &Request<B>) -> Result<Verdict, Rejection> {
+        let headers = request.headers();
+        let target = self
+            .target
+            .whole(request.extensions(), request.uri())
+            .map_err(|problem| Rejection::misconfigured(problem).under(&self.policy))?;
+        let bearer = Bearer::read(target, headers).map_err(|reason| self.refuse(reason))?;
+        if bearer.is_some_and(|bearer| bearer.text().len() > self.policy.max_token_bytes()) {
+            return Err(self.refuse(Reason::TokenTooLarge));
+        }
+        let facts = RequestFacts::read(&self.policy, target, headers)?;
+        let Some(bearer) = bearer else {
+            let anonymous = Anonymous::new(&self.policy);
+            return match self.optional {
+                true => Ok(Verdict::Anonymous(anonymous)),
+                false => Err(anonymous.unauthenticated()),
+            };
+        };
+        if let Some(verified) = self.verifier.cached(bearer.text()) {
+            return self.settle(&facts, verified);
+        }
+        let token = bearer.token().map_err(|reason| self.refuse(reason))?;
+        let (token, facts) = (AccessToken::new(token), facts.into_owned());
+        Ok(Verdict::Waiting(Box::pin(Arc::clone(self).verify(token, facts))))
+    }
+
+    /// Decides, unless the directory has to be asked.
+    fn settle(
+        self: &Arc<Self>,
+        facts: &RequestFacts<'_>,
+        verified: VerifiedToken,
+    ) -> Result<Verdict, Rejection> {
+        let agreed = agree(&self.policy, facts, verified, &mut Unobserved)?;
+        match self.directory.cached(agreed.tenant()) {
+            Some(standing) => agreed.admit(standing, &mut Unobserved).map(Verdict::Admitted),
+            None => Ok(Verdict::Waiting(Box::pin(Arc::clone(self).ask(agreed)))),
+        }
+    }
+
+    async fn verify(
+        self: Arc<Self>,
+        token: AccessToken,
+        facts: RequestFacts<'static>,
+    ) -> Result<TenantAwareRequest, Rejection> {
+        let verified = Arc::clone(&self.verifier).fresh(token).await;
+        let verified = verified.map_err(|rejection| rejection.under(&self.policy))?;
+        match self.settle(&facts, verified)? {
+            Verdict::Admitted(context) => Ok(context),
+            Verdict::Waiting(verdict) => verdict.await,
+            Verdict::Refused(rejection) => Err(rejection),
+            Verdict::Anonymous(anonymous) => Err(anonymous.unauthenticated()),
+        }
+    }
+
+    async fn ask(self: Arc<Self>, agreed: Agreed) -> Result<TenantAwareRequest, Rejection> {
+        match Arc::clone(&self.directory).fresh(agreed.tenant().clone()).await {
+            Ok(standing) => agreed.admit(standing, &mut Unobserved),
+            Err(rejection) => Err(agreed.refuse(rejection)),
+        }
+    }
+
+    fn refuse(&self, reason: Reason) -> Rejection {
+        Rejection::new(reason).under(&self.policy)
+    }
+}
