@@ -74,14 +74,13 @@ async fn rfc9110_s11_1_the_scheme_is_compared_without_case() {
         send_one(&stack, &field).await.assert_admitted("tenant1");
     }
     // And to the last letter.
-    for scheme in ["Beare", "Bearerr", "Bearer2", "Bearer-", "Bеarer"] {
+    for scheme in ["Beare", "Bearerr", "Bearer2", "Bearer-"] {
         let answer = send_one(&stack, &format!("{scheme} {token}")).await;
-        if scheme.is_ascii() {
-            answer.assert_refused(&Refusal::unauthenticated());
-        } else {
-            answer.assert_refused(&malformed());
-        }
+        answer.assert_refused(&Refusal::unauthenticated());
     }
+    // A letter that only looks like one is no letter of a scheme.
+    let answer = send_one(&stack, &format!("Bear\u{435}r {token}")).await;
+    assert!(answer.status.is_client_error() && answer.handler_calls == 0);
 }
 
 #[tokio::test]
@@ -102,8 +101,10 @@ async fn s2_1_the_separator_is_blanks_and_there_is_a_token_behind_it() {
     ] {
         send_one(&stack, &field).await.assert_refused(&malformed());
     }
-    // Without a separator it is another scheme, for which there is no token.
-    send_one(&stack, &format!("Bearer{token}")).await.assert_refused(&Refusal::unauthenticated());
+    // A token alone, or run together with the scheme: no scheme has dots.
+    for field in [format!("Bearer{token}"), token] {
+        send_one(&stack, &field).await.assert_refused(&malformed());
+    }
 }
 
 #[tokio::test]
@@ -245,7 +246,7 @@ async fn s3_1_another_scheme_is_no_credentials() {
         format!("DPoP {token}"),
         format!("Token {token}"),
         r#"Digest username="a", realm="b""#.into(),
-        token,
+        "Bearers".into(),
     ] {
         send_one(&stack, &field).await.assert_refused(&Refusal::unauthenticated());
     }
@@ -440,7 +441,7 @@ async fn answers_do_not_tell_whether_another_tenant_exists() {
         ("tenant3", Standing::Suspended),
     ];
     let known = known.map(|(id, standing)| (id.parse().unwrap(), standing));
-    let directory = StaticDirectory::new(known);
+    let directory = StaticDirectory::new(known).unwrap();
     let stack = Stack::with(|server| server.directory(std::sync::Arc::new(directory))).await;
     let token = stack.token("tenant1").sign();
 

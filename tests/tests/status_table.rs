@@ -31,7 +31,7 @@ async fn with_header(stack: &Stack, values: &[&str]) -> Answer {
 
 fn directory(tenants: &[(&str, Standing)]) -> Arc<StaticDirectory> {
     let tenants = tenants.iter().map(|(id, standing)| (id.parse().unwrap(), *standing));
-    Arc::new(StaticDirectory::new(tenants))
+    Arc::new(StaticDirectory::new(tenants).unwrap())
 }
 
 mod row_no_credentials_or_another_scheme {
@@ -456,6 +456,10 @@ mod row_keys_or_directory_unavailable {
             let rejection = Rejection::new(tenantry::Reason::DirectoryUnavailable);
             let rejection = rejection.with_retry_after(std::time::Duration::from_millis(6500));
             Box::pin(std::future::ready(Err(rejection)))
+        }
+
+        fn trusts_issuers(&self) -> bool {
+            false
         }
     }
 

@@ -485,6 +485,7 @@ mod tests {
         assert_eq!(host.tenant("Tenant1.api.erp.example"), None);
         assert_eq!(host.tenant("tenant_1.api.erp.example"), None);
         assert_eq!(host.tenant("a.tenant1.api.erp.example"), None);
+        assert_eq!(host.render(&"tenant1".parse().unwrap()), "tenant1.api.erp.example");
     }
 
     #[test]
@@ -499,6 +500,9 @@ mod tests {
         assert!(!overlap("https://a/{tenant}/v2", "https://a/{tenant}/v1"));
         assert!(!overlap("https://a/{tenant}", "https://b/{tenant}"));
         assert!(!overlap("https://a/x", "https://a/y"));
+        // `https://a/x-y` is tenant `y` of the one and tenant `x-y` of the other.
+        assert!(overlap("https://a/x-{tenant}", "https://a/{tenant}"));
+        assert!(overlap("https://a/x-{tenant}/v2", "https://a/{tenant}/v2"));
     }
 
     fn tenant() -> impl Strategy<Value = String> {
@@ -509,9 +513,14 @@ mod tests {
         "[a-z0-9:/._~-]{0,8}"
     }
 
+    /// What may follow a hole.
+    fn after() -> impl Strategy<Value = String> {
+        "([:/.~][a-z0-9:/._~-]{0,7})?"
+    }
+
     proptest! {
         #[test]
-        fn match_and_render_are_inverse(before in literal(), after in literal(), id in tenant()) {
+        fn match_and_render_are_inverse(before in literal(), after in after(), id in tenant()) {
             let text = format!("{before}{{tenant}}{after}");
             let Ok(pattern) = text.parse::<TenantPattern>() else { return Ok(()) };
 
@@ -522,13 +531,34 @@ mod tests {
 
         #[test]
         fn whatever_matches_is_what_would_be_rendered(
-            before in literal(), after in literal(), text in "[a-z0-9:/._~-]{0,24}"
+            before in literal(), after in after(), middle in "[a-z0-9:/._~-]{0,12}"
         ) {
+            let text = format!("{before}{middle}{after}");
             let Ok(pattern) = format!("{before}{{tenant}}{after}").parse::<TenantPattern>() else {
                 return Ok(());
             };
             if let Some(Match::Tenant(tenant)) = pattern.matches(&text) {
                 prop_assert_eq!(pattern.render(&tenant.parse().unwrap()), text);
+            }
+        }
+
+        #[test]
+        fn two_patterns_that_match_one_string_overlap(
+            text in "[ab:/-]{1,6}", one in (0..6_usize, 1..6_usize), two in (0..6_usize, 1..6_usize)
+        ) {
+            // Puts a hole in place of a part of the string.
+            let cut = |(start, len): (usize, usize)| -> Option<TenantPattern> {
+                let id = text.get(start..start + len)?;
+                let after = text.get(start + len..)?;
+                let pattern = format!("{}{{tenant}}{after}", text.get(..start)?);
+                pattern.parse().ok().filter(|_| crate::tenant::is_tenant_id(id))
+            };
+            let whole = pattern(&text);
+            for one in [cut(one).as_ref(), Some(&whole)].into_iter().flatten() {
+                for two in [cut(two).as_ref(), Some(&whole)].into_iter().flatten() {
+                    prop_assert!(one.matches(&text).is_some() && two.matches(&text).is_some());
+                    prop_assert!(one.may_overlap(two), "{} {}", one.as_str(), two.as_str());
+                }
             }
         }
 

@@ -74,6 +74,7 @@ mod builder;
 mod claims;
 mod compact;
 mod error;
+mod generations;
 mod header;
 mod json;
 mod location;

@@ -8,21 +8,20 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use foldhash::quality::RandomState;
-use moka::Expiry;
-use moka::sync::Cache;
 use tenantry_core::{Epoch, TenantId, VerifiedToken};
 use tenantry_jwks::IssuerKeys;
+
+use crate::generations::Generations;
 
 /// The cache: bounded in bytes, keyed by the whole text of the token.
 ///
 /// The hash is seeded and only finds the place: the text is compared in full, so two tokens never
-/// share an entry. When the cache is full, a token that came once does not displace those that come
-/// often.
+/// share an entry. A token that expires and never comes again goes with its generation.
+#[derive(Debug)]
 pub(crate) struct SeenTokens {
-    tokens: Option<Cache<Box<str>, Arc<Seen>, RandomState>>,
+    tokens: Option<Generations<Arc<Seen>>>,
 }
 
 /// A verified token, and what its verification rests on.
@@ -33,8 +32,6 @@ pub(crate) struct Seen {
     /// The keys of its issuer, to ask for their epoch.
     pub(crate) keys: Arc<IssuerKeys>,
     pub(crate) basis: Basis,
-    /// How long the token had to live when it was verified.
-    pub(crate) lifetime: Duration,
 }
 
 /// When, and under which policy and keys, a verification holds.
@@ -60,74 +57,68 @@ impl Basis {
 impl SeenTokens {
     /// Remembers up to `max_bytes` bytes of tokens and facts; with 0, nothing.
     pub(crate) fn new(max_bytes: u64) -> Self {
-        let cache = || {
-            Cache::<Box<str>, Arc<Seen>>::builder()
-                .name("verified access tokens")
-                .max_capacity(max_bytes)
-                .weigher(|token, seen| weight(token, seen))
-                .expire_after(DropExpired)
-                .build_with_hasher(RandomState::default())
-        };
-        Self { tokens: (max_bytes > 0).then(cache) }
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        Self { tokens: (max_bytes > 0).then(|| Generations::new(max_bytes)) }
     }
 
-    /// Returns what is known of `token`, if it still holds.
-    pub(crate) fn get(&self, token: &str, now: Duration, policy: Epoch) -> Option<Arc<Seen>> {
+    /// Returns the verified token if it still holds; `known` tells whether the tenant of a pattern's
+    /// issuer is still known.
+    pub(crate) fn get(
+        &self,
+        token: &str,
+        now: Duration,
+        policy: Epoch,
+        known: impl Fn(&TenantId) -> bool,
+    ) -> Option<VerifiedToken> {
         let tokens = self.tokens.as_ref()?;
-        let seen = tokens.get(token)?;
-        if seen.basis.holds(now, policy, seen.keys.epoch()) {
-            return Some(seen);
+        let found = tokens.get(token, |seen| {
+            if !seen.basis.holds(now, policy, seen.keys.epoch()) {
+                return Err(Stale);
+            }
+            // An answer that is not at hand may come back: the entry stays.
+            let known = seen.tenant.as_ref().is_none_or(&known);
+            Ok(known.then(|| seen.token.clone()))
+        })?;
+        match found {
+            Ok(verified) => verified,
+            Err(Stale) => {
+                tokens.remove(token);
+                None
+            }
         }
-        tokens.invalidate(token);
-        None
     }
 
     pub(crate) fn insert(&self, token: &str, seen: Seen) {
         if let Some(tokens) = &self.tokens {
-            tokens.insert(token.into(), Arc::new(seen));
+            let weight = weight(token, &seen);
+            tokens.insert(token, Arc::new(seen), weight);
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn weighted_size(&self) -> (u64, u64) {
-        self.tokens.as_ref().map_or((0, 0), |tokens| {
-            tokens.run_pending_tasks();
-            (tokens.entry_count(), tokens.weighted_size())
-        })
+    pub(crate) fn size(&self) -> (usize, usize) {
+        self.tokens.as_ref().map_or((0, 0), Generations::size)
     }
 }
 
-impl fmt::Debug for SeenTokens {
+/// What was remembered does not hold any more.
+struct Stale;
+
+impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SeenTokens").finish_non_exhaustive()
+        f.debug_struct("Seen").field("basis", &self.basis).finish_non_exhaustive()
     }
 }
 
 /// Roughly the bytes that an entry holds: the token, the claims and the parts of them that are
-/// copied out, the blocks these are in, and what the cache needs for its own order.
-fn weight(token: &str, seen: &Seen) -> u32 {
+/// copied out (and once more as a type of the user's), the blocks these are in, and the map's own.
+fn weight(token: &str, seen: &Seen) -> usize {
     const ENTRY: usize = 1024;
     const BLOCK: usize = 48;
     let facts = seen.token.facts();
     let blocks =
         facts.audience.len() + facts.scope.tokens().count() + 2 * facts.tenant_claims.len();
-    let bytes = ENTRY + token.len() + 2 * facts.claims.len() + BLOCK * blocks;
-    bytes.try_into().unwrap_or(u32::MAX)
-}
-
-/// Frees the memory of tokens that expired and never came again.
-///
-/// This is not what makes an expired token refused: that is [`Basis::holds`], by the clock that was
-/// passed in. The cache has a clock of its own, which can only make it forget early.
-struct DropExpired;
-
-/// After a day a token is verified again even if it lives longer.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-impl Expiry<Box<str>, Arc<Seen>> for DropExpired {
-    fn expire_after_create(&self, _: &Box<str>, seen: &Arc<Seen>, _: Instant) -> Option<Duration> {
-        Some(seen.lifetime.min(LONGEST))
-    }
+    ENTRY + token.len() + 3 * facts.claims.len() + BLOCK * blocks
 }
 
 #[cfg(test)]
@@ -303,12 +294,12 @@ mod tests {
         );
         stage.network.serve(JWKS, jwks(&[&signer]));
         stage.verifier.verify(&signer.token(&claims(&[]))).await.unwrap();
-        let (_, light) = stage.verifier.seen.weighted_size();
+        let (_, light) = stage.verifier.seen.size();
         for index in 0..100 {
             let jti = format!(r#""j-{index}""#);
             stage.verifier.verify(&signer.token(&claims(&[("jti", &jti)]))).await.unwrap();
         }
-        let (count, weight) = stage.verifier.seen.weighted_size();
+        let (count, weight) = stage.verifier.seen.size();
         assert!(count > 1 && count < 20, "{count} entries");
         assert!(weight <= 20_000);
 
@@ -317,22 +308,8 @@ mod tests {
         let scope = format!("{:?}", ["a"; 1000].join(" "));
         let token = signer.token(&claims(&[("scope", &scope)]));
         usual.verifier.verify(&token).await.unwrap();
-        let (_, heavy) = usual.verifier.seen.weighted_size();
+        let (_, heavy) = usual.verifier.seen.size();
         assert!(heavy > light + 1000 * 48, "{heavy} bytes");
-    }
-
-    #[tokio::test]
-    async fn the_cache_lets_go_of_a_token_when_it_expires_and_after_a_day() {
-        let signer = Signer::ed25519("k1");
-        let stage = Stage::usual(&[&signer]);
-        for (exp, lifetime) in [("1790000300", 330), ("1e18", 24 * 60 * 60)] {
-            let token = signer.token(&claims(&[("exp", exp)]));
-            stage.verifier.verify(&token).await.unwrap();
-            let policy = stage.verifier.policy().epoch();
-            let seen = stage.verifier.seen.get(&token, Duration::from_secs(NOW), policy).unwrap();
-            let after = DropExpired.expire_after_create(&token.into(), &seen, Instant::now());
-            assert_eq!(after, Some(Duration::from_secs(lifetime)));
-        }
     }
 
     fn same(a: &VerifiedToken, b: &VerifiedToken) -> bool {

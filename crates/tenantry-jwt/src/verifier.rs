@@ -98,9 +98,8 @@ impl JwtVerifier {
         drop(claims);
         facts.claims = compact.payload.into_boxed_slice();
         let verified = VerifiedToken::assert_verified(&self.policy, facts);
-        let lifetime = valid.end.saturating_sub(now);
         let basis = Basis { policy: policy_epoch, keys: keys_epoch, valid };
-        self.seen.insert(token, Seen { token: verified.clone(), tenant, keys, basis, lifetime });
+        self.seen.insert(token, Seen { token: verified.clone(), tenant, keys, basis });
         Ok(verified)
     }
 
@@ -209,11 +208,8 @@ pub fn verify_signature(token: &str, max_bytes: usize, key: &Key) -> Result<Vec<
 
 impl Verifier for JwtVerifier {
     fn cached(&self, token: &str) -> Option<VerifiedToken> {
-        let seen = self.seen.get(token, self.clock.unix(), self.policy.epoch())?;
-        match &seen.tenant {
-            Some(tenant) if !self.still_known(tenant) => None,
-            _ => Some(seen.token.clone()),
-        }
+        self.seen
+            .get(token, self.clock.unix(), self.policy.epoch(), |tenant| self.still_known(tenant))
     }
 
     fn fresh(self: Arc<Self>, token: AccessToken) -> BoxFuture<Result<VerifiedToken, Rejection>> {

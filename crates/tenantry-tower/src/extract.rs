@@ -32,7 +32,7 @@ use tenantry_core::{
 
 use crate::body::RefusalBody;
 use crate::extractor::{Extractor, Verdict};
-use crate::gate::{refuse, take_ready};
+use crate::gate::{give_back, refuse};
 use crate::target::Target;
 
 /// Puts a [`TenantAwareRequest`] into the extensions of every request that it lets through.
@@ -116,17 +116,19 @@ where
         if let Some(credentials) = request.headers_mut().get_mut(AUTHORIZATION) {
             credentials.set_sensitive(true);
         }
-        // Taken in any case: a place that was reserved inside is given back when it is not used.
-        let ready = take_ready(&mut self.inner);
         let state = match self.extractor.judge(&request) {
-            Verdict::Admitted(context) => State::call(Some(context), request, ready),
+            // The usual way: `poll_ready` made this very service ready.
+            Verdict::Admitted(context) => State::call(Some(context), request, &mut self.inner),
             Verdict::Anonymous(anonymous) => {
                 request.extensions_mut().insert(anonymous);
-                State::call(None, request, ready)
+                State::call(None, request, &mut self.inner)
             }
-            Verdict::Refused(rejection) => State::Refused { rejection: Some(rejection) },
-            // INVARIANT (no network for strangers): who waits for keys holds no place that others need.
+            Verdict::Refused(rejection) => {
+                give_back(&mut self.inner);
+                State::Refused { rejection: Some(rejection) }
+            }
             Verdict::Waiting(verdict) => {
+                give_back(&mut self.inner);
                 State::Waiting { verdict, pending: Some((request, self.inner.clone())) }
             }
         };
@@ -163,7 +165,7 @@ where
     S: Service<Request<B>>,
 {
     /// Calls the service, which is ready, for a proven tenant or for nobody.
-    fn call(context: Option<TenantAwareRequest>, mut request: Request<B>, mut ready: S) -> Self {
+    fn call(context: Option<TenantAwareRequest>, mut request: Request<B>, ready: &mut S) -> Self {
         let span = context.as_ref().map_or_else(Span::none, |context| {
             tracing::info_span!(
                 "tenant_request",
@@ -202,8 +204,8 @@ where
                         ready!(service.poll_ready(cx))?;
                     }
                     match (context.take(), pending.take()) {
-                        (Some(context), Some((request, ready))) => {
-                            State::call(Some(context), request, ready)
+                        (Some(context), Some((request, mut ready))) => {
+                            State::call(Some(context), request, &mut ready)
                         }
                         // Polled after it was done: there is nothing left to say.
                         _ => return Poll::Pending,

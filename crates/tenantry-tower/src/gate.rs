@@ -90,12 +90,12 @@ fn rejection_cause(rejection: &Rejection) -> Option<String> {
     })
 }
 
-/// Takes the service that `poll_ready` made ready, and leaves a clone in its place.
+/// Gives back what `poll_ready` may have reserved in a service that is not called after all: a clone,
+/// which has never been polled, takes its place.
 ///
-/// The clone has never been polled: calling it instead may panic ([`Service::call`]).
-///
-/// [`Service::call`]: tower_service::Service::call
-pub(crate) fn take_ready<S: Clone>(service: &mut S) -> S {
-    let not_ready = service.clone();
-    std::mem::replace(service, not_ready)
+/// INVARIANT (no network for strangers): who is refused, or waits for keys, holds no place that
+/// others need.
+pub(crate) fn give_back<S: Clone>(service: &mut S) {
+    let unpolled = service.clone();
+    *service = unpolled;
 }

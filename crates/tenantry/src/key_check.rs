@@ -31,9 +31,9 @@ pub(crate) fn run(policy: &Policy) -> Result<(), PolicyError> {
 /// The policy has looked at the scheme; this is what the transport would refuse, each time.
 fn check_url(issuer: &IssuerPolicy, url: &str) -> Result<(), String> {
     let url = url.replace("{tenant}", SOME_TENANT);
-    FetchRequest::new(&url, UrlOrigin::Operator, issuer.allow_http()).map(drop).map_err(|error| {
-        format!("{error}: write https, a host and a path, without user name and fragment")
-    })
+    FetchRequest::new(&url, UrlOrigin::Operator, issuer.allow_http())
+        .map(drop)
+        .map_err(|error| format!("{error}: look at its host and port"))
 }
 
 fn check_file(path: &Path) -> Result<(), String> {

@@ -2,13 +2,14 @@
 //!
 //! | request | scopes | answer |
 //! |---|---|---|
-//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, `Location`, the entry |
+//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, the entry |
 //! | `GET /{tenant}/journal-entries?limit=50` | `journal.read` | 200, the newest entries |
 //! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
 //! | `GET /{tenant}/whoami` | none | 200, what the token says |
 //!
 //! No handler reads the `{tenant}` of the path: the layer compared it with the token, and what they
-//! agree on is [`TenantPrincipal::tenant`], the one thing that opens the [`Journal`].
+//! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the [`TenantPrincipal`], the one thing
+//! that opens the [`Journal`].
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};

@@ -64,7 +64,7 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
         Some(served) => served,
         None => {
             say(format_args!(
-                "Serving until Ctrl-C. Try it, with tokens that are good for an hour:\n\n{curl_lines}"
+                "Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{curl_lines}"
             ));
             serving.await
         }

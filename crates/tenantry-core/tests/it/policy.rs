@@ -690,3 +690,16 @@ fn the_ids_of_a_directory_are_checked_when_it_is_loaded() {
         "{problem}"
     );
 }
+
+// INVARIANT (secrets stay in): a document may hold a private key by mistake.
+#[test]
+fn debug_says_where_keys_are_and_shows_none() {
+    let shown = |location: KeyLocation| format!("{location:?}");
+    assert_eq!(shown(KeyLocation::Jwks("s3cret".into())), "Jwks(..)");
+    assert_eq!(shown(KeyLocation::Pem("s3cret".into())), "Pem(..)");
+    assert_eq!(shown(KeyLocation::Uri("https://a".into())), r#"Uri("https://a")"#);
+    assert_eq!(shown(KeyLocation::File("keys.json".into())), r#"File("keys.json")"#);
+    assert_eq!(shown(KeyLocation::Discovery), "Discovery");
+    let policy = accepts(one(issuer("a").keys(KeyLocation::Jwks("s3cret".into()))));
+    assert!(!format!("{policy:?}{:?}", policy.issuers()).contains("s3cret"));
+}

@@ -188,8 +188,9 @@ fn building_needs_no_runtime_and_the_first_question_inside_one_starts_the_fetch(
     assert!(!server.readiness().is_ready());
     assert!(script.asked().is_empty());
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time();
-    runtime.build().unwrap().block_on(async {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
         assert!(!server.readiness().is_ready());
         assert_eq!(script.wait_for(1).await, ["https://keys.example/jwks"]);
         assert!(server.readiness().is_ready());

@@ -128,7 +128,11 @@ impl Answer {
 
 /// The API behind a resource server: `…/whoami` answers with tenant and client, `…/entries` needs
 /// `journal.read`.
-pub(crate) struct Api(Router);
+pub(crate) struct Api {
+    routes: Router,
+    /// Key files are read when keys are needed.
+    _files: Option<Files>,
+}
 
 impl Api {
     pub(crate) fn behind(server: &ResourceServer) -> Self {
@@ -144,7 +148,12 @@ impl Api {
         let entries = handler.clone().layer(RequireScopeLayer::all(["journal.read"]));
         let routes =
             Router::new().route("/{tenant}/whoami", handler).route("/{tenant}/entries", entries);
-        Self(routes.layer(server.layer()))
+        Self { routes: routes.layer(server.layer()), _files: None }
+    }
+
+    pub(crate) fn with(mut self, files: Files) -> Self {
+        self._files = Some(files);
+        self
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
@@ -158,7 +167,7 @@ impl Api {
     }
 
     pub(crate) async fn send_raw(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.0.clone().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self.routes.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer {
             status: parts.status,
