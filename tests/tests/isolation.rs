@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
 use tenantry::{
     Algorithm, Directory, IssuerSettings, KeyLocation, ResourceServerBuilder, Standing,
     StaticDirectory, TenantPrincipal,
@@ -107,13 +107,8 @@ async fn a_key_of_one_issuer_does_not_sign_for_another_whatever_it_is_called() {
         refused(&stack, "tenant2", token, &Refusal::bad_signature()).await;
     }
     // A name that only the other issuer has.
-    let [.., second] = b.jwks()["keys"]
-        .as_array()
-        .unwrap()
-        .clone()
-        .try_into()
-        .unwrap_or_else(|keys: Vec<Value>| -> [Value; 3] { panic!("{} keys", keys.len()) });
-    assert_eq!(second["kid"], "only-at-b");
+    let names = b.jwks();
+    assert!(names["keys"].as_array().unwrap().iter().any(|key| key["kid"] == "only-at-b"));
     let token = a.token().tenant("tenant1").header("kid", "only-at-b");
     refused(&stack, "tenant1", token, &Refusal::unknown_key()).await;
     // Nor without a name: two keys of the issuer itself do not fit one algorithm here.
@@ -305,14 +300,11 @@ async fn rfc8725_s3_10_a_key_in_the_header_selects_nothing_and_fetches_nothing()
             forged().header("x5u", EVIL),
             forged().header("x5c", vec!["MIIB"]),
             forged().header("jwk", key.public_jwk()).header("jku", EVIL),
-            forged().header("kid", EVIL).header("jku", EVIL),
         ] {
-            let answer = stack.get("/tenant1/whoami", &token.sign()).await;
-            assert_eq!(answer.handler_calls, 0);
-            if answer.code() != "key_unknown" {
-                answer.assert_refused(&refusal);
-            }
+            refused(&stack, "tenant1", token, &refusal).await;
         }
+        let token = forged().header("kid", EVIL).header("jku", EVIL);
+        refused(&stack, "tenant1", token, &Refusal::unknown_key()).await;
     }
     // Without a name, the one key of the issuer judges.
     let token = stack

@@ -59,7 +59,7 @@ pub fn agree(
     }
     let facts = token.facts();
     let mut trial = Trial { observer, cause: None };
-    let signed = trial.signed_tenant(policy, facts);
+    let signed = trial.signed_tenant(policy, token.0.issuer, facts);
     if let Some(tenant) = signed {
         trial.scopes(policy, facts, tenant);
         trial.request_sources(policy, request, tenant);
@@ -152,10 +152,14 @@ impl<O: Observer> Trial<'_, O> {
     }
 
     /// Compares what the token's signed parts say, and returns the tenant that they name.
-    fn signed_tenant<'a>(&mut self, policy: &'a Policy, facts: &'a TokenFacts) -> Option<&'a str> {
-        let Some(issuer) = policy.issuer_for(facts.issuer.as_str()) else {
-            let verdict = Verdict::Fails(Reason::IssuerUnknown);
-            self.note(Source::Issuer, None, "iss", verdict);
+    fn signed_tenant<'a>(
+        &mut self,
+        policy: &'a Policy,
+        issuer: Option<usize>,
+        facts: &'a TokenFacts,
+    ) -> Option<&'a str> {
+        let Some(issuer) = issuer.and_then(|at| policy.issuer_at(at, facts.issuer.as_str())) else {
+            self.note(Source::Issuer, None, "iss", Verdict::Fails(Reason::IssuerUnknown));
             return None;
         };
         let mut signed = None;

@@ -8,26 +8,45 @@
 /// decision saw is what the handler sees.
 pub(crate) fn is_ambiguous(path: &str) -> bool {
     let bytes = path.as_bytes();
-    let mut previous = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
+    let special = bytes.iter().enumerate().filter(|(_, byte)| !is_plain(**byte));
+    for (at, &byte) in special {
+        let (before, after) = bytes.split_at_checked(at).unwrap_or_default();
         let suspicious = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => false,
-            b'/' => previous == b'/' || previous == b'.' && ends_in_dot_segment(bytes.get(..at)),
-            b'\\' | b';' | 0..=0x1F | 0x7F.. => true,
-            b'%' => is_ambiguous_escape(bytes.get(at + 1..).unwrap_or_default()),
-            _ => false,
+            b'/' => before.last() == Some(&b'/') || ends_in_dot_segment(before),
+            b'.' => false,
+            b'%' => is_ambiguous_escape(after.get(1..).unwrap_or_default()),
+            _ => true,
         };
         if suspicious {
             return true;
         }
-        previous = byte;
     }
-    previous == b'.' && ends_in_dot_segment(Some(bytes))
+    ends_in_dot_segment(bytes)
 }
 
-fn ends_in_dot_segment(path: Option<&[u8]>) -> bool {
-    let segment = path.and_then(|path| path.rsplit(|byte| *byte == b'/').next());
-    matches!(segment, Some(b"." | b".."))
+/// What a path may hold without a second look: `pchar` of [RFC 3986 §3.3] but `.`, `;` and `%`.
+///
+/// [RFC 3986 §3.3]: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
+#[expect(clippy::indexing_slicing, reason = "a table of 256 has a place for every byte")]
+const fn is_plain(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            table[byte] = matches!(byte as u8,
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'!' | b'$' | b'&'
+                | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' | b'"' | b'<'
+                | b'>' | b'[' | b']' | b'^' | b'`' | b'{' | b'|' | b'}');
+            byte += 1;
+        }
+        table
+    };
+    TABLE[byte as usize]
+}
+
+fn ends_in_dot_segment(path: &[u8]) -> bool {
+    path.last() == Some(&b'.')
+        && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"." | b".."))
 }
 
 /// Judges the escape whose digits `rest` starts with.

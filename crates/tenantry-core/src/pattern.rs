@@ -503,6 +503,8 @@ mod tests {
         // `https://a/x-y` is tenant `y` of the one and tenant `x-y` of the other.
         assert!(overlap("https://a/x-{tenant}", "https://a/{tenant}"));
         assert!(overlap("https://a/x-{tenant}/v2", "https://a/{tenant}/v2"));
+        assert!(overlap("urn:{tenant}", "{tenant}:x"));
+        assert!(!overlap("urn:{tenant}", "{tenant}.x"));
     }
 
     fn tenant() -> impl Strategy<Value = String> {

@@ -14,7 +14,7 @@ use crate::epoch::Epoch;
 use crate::isolation::isolate;
 use crate::issuer_policy::{IssuerPolicy, IssuerSettings};
 use crate::pattern::{
-    HostPattern, InvalidPattern, PathPattern, ScopePattern, TenantPattern, is_host_tenant,
+    HostPattern, InvalidPattern, Match, PathPattern, ScopePattern, TenantPattern, is_host_tenant,
 };
 use crate::scope::{ScopeRule, ScopeToken};
 use crate::tenant::TenantId;
@@ -93,13 +93,25 @@ impl Policy {
     /// for. At most one does.
     #[must_use]
     pub fn issuer_for<'a>(&'a self, iss: &'a str) -> Option<IssuerMatch<'a>> {
-        if let Some(policy) = self.0.exact.get(iss).and_then(|at| self.0.issuers.get(*at)) {
-            return Some(IssuerMatch { policy, tenant: None });
+        self.issuer_at(self.issuer_index(iss)?, iss)
+    }
+
+    /// Where the issuer stands that `iss` names.
+    pub(crate) fn issuer_index(&self, iss: &str) -> Option<usize> {
+        let named = |at: &&usize| self.issuer_at(**at, iss).is_some();
+        self.0.exact.get(iss).or_else(|| self.0.patterns.iter().find(named)).copied()
+    }
+
+    /// The issuer that stands at `at`, if `iss` names it.
+    pub(crate) fn issuer_at<'a>(&'a self, at: usize, iss: &'a str) -> Option<IssuerMatch<'a>> {
+        let policy = self.0.issuers.get(at)?;
+        match policy.pattern().matches(iss)? {
+            Match::Exact => Some(IssuerMatch { policy, tenant: None }),
+            Match::Tenant(tenant) if policy.speaks_for(tenant) => {
+                Some(IssuerMatch { policy, tenant: Some(tenant) })
+            }
+            Match::Tenant(_) => None,
         }
-        self.0.patterns.iter().filter_map(|at| self.0.issuers.get(*at)).find_map(|policy| {
-            let tenant = policy.tenant_of(iss)?;
-            Some(IssuerMatch { policy, tenant: Some(tenant) })
-        })
     }
 
     /// Whether `audience`, one element of a token's `aud`, is this resource server.

@@ -89,6 +89,8 @@ pub struct VerifiedToken(pub(crate) Arc<Verified>);
 pub(crate) struct Verified {
     pub(crate) policy: Policy,
     pub(crate) facts: TokenFacts,
+    /// Where its issuer stands in the policy.
+    pub(crate) issuer: Option<usize>,
     /// Set by the first decision. The signed sources and the policy do not change, so neither does it.
     pub(crate) tenant: OnceLock<ProvenTenant>,
     /// The claims as the user's type, deserialized once.
@@ -110,6 +112,7 @@ impl VerifiedToken {
     pub fn assert_verified(policy: &Policy, facts: TokenFacts) -> Self {
         Self(Arc::new(Verified {
             policy: policy.clone(),
+            issuer: policy.issuer_index(facts.issuer.as_str()),
             facts,
             tenant: OnceLock::new(),
             typed: OnceLock::new(),

@@ -54,6 +54,14 @@ impl<'a> Bearer<'a> {
 
 /// Takes the scheme off: `"Bearer" 1*SP b64token` of RFC 6750.
 fn scheme(field: &str) -> Result<Option<Bearer<'_>>, Reason> {
+    // As nearly everybody writes it.
+    if let Some(text) = field.strip_prefix("Bearer ").filter(|text| !text.starts_with(' ')) {
+        return if text.is_empty() {
+            Err(Reason::CredentialsMalformed)
+        } else {
+            Ok(Some(Bearer(text)))
+        };
+    }
     let end = field.find(|c: char| !is_scheme_char(c)).unwrap_or(field.len());
     let Some((scheme, rest)) = field.split_at_checked(end).filter(|(scheme, _)| !scheme.is_empty())
     else {

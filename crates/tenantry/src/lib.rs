@@ -63,6 +63,8 @@ mod policy_place;
 #[cfg(feature = "policy-file")]
 mod policy_settings;
 #[cfg(feature = "policy-file")]
+mod policy_unbuilt;
+#[cfg(feature = "policy-file")]
 mod policy_values;
 mod readiness;
 mod server;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tenantry_core::{
     Algorithm, Directory, IssuerSettings, KeyLocation, Policy, PolicyBuilder, PolicyError,
-    ScopeNeed, Standing, StaticDirectory, TenantId, TrustIssuers,
+    Standing, StaticDirectory, TenantId, TrustIssuers,
 };
 
-use crate::policy_format::{File, ForeignScopes, Issuer, Route};
+use crate::policy_format::{File, ForeignScopes, Issuer};
 use crate::policy_values::{Table, Text};
 
 impl File {
@@ -89,22 +89,6 @@ impl File {
             .map_err(|error| place(error, twin.unwrap_or_else(|| "directory.tenant".into())))?;
         Ok(Arc::new(directory))
     }
-
-    /// Refuses what is right, and what nothing here acts on yet.
-    pub(crate) fn refuse_unbuilt(&self) -> Result<(), PolicyError> {
-        for (at, route) in self.route.iter().enumerate() {
-            route.check(at)?;
-        }
-        let setting = match (&self.gate, self.route.0.first()) {
-            (Some(_), _) => "gate",
-            (None, Some(_)) => "route",
-            (None, None) => return Ok(()),
-        };
-        Err(PolicyError::new(
-            setting,
-            "the gateway and its rules are not built yet: take [gate] and every [[route]] out",
-        ))
-    }
 }
 
 /// Puts the tenant's own setting into an error about the directory. Other settings stay.
@@ -173,41 +157,5 @@ impl Issuer {
             issuer = issuer.profile(profile);
         }
         issuer
-    }
-}
-
-impl Route {
-    /// Checks one of the gate's rules, though nothing here acts on it.
-    fn check(&self, at: usize) -> Result<(), PolicyError> {
-        let refuse = |setting: &str, problem: String| {
-            Err(PolicyError::new(format!("route[{at}].{setting}"), problem))
-        };
-        if !self.path.starts_with('/') {
-            return refuse("path", "a path starts with `/`".into());
-        }
-        for method in &self.methods.0 {
-            if http::Method::from_bytes(method.as_bytes()).is_err() {
-                return refuse("methods", format!("`{method}` is not a method's name"));
-            }
-        }
-        let rules = [self.scopes.is_some(), self.any_scopes.is_some(), self.public];
-        if rules.into_iter().filter(|rule| *rule).count() != 1 {
-            return Err(PolicyError::new(
-                format!("route[{at}]"),
-                "a route has exactly one of scopes, any_scopes and public = true",
-            ));
-        }
-        for (setting, scopes) in [("scopes", &self.scopes), ("any_scopes", &self.any_scopes)] {
-            let Some(scopes) = scopes else { continue };
-            if scopes.0.is_empty() {
-                return refuse(setting, "list at least one scope".into());
-            }
-            for scope in &scopes.0 {
-                if let Err(error) = ScopeNeed::from_lists([[scope]]) {
-                    return refuse(setting, format!("`{scope}` is {error}"));
-                }
-            }
-        }
-        Ok(())
     }
 }

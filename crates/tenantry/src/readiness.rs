@@ -4,7 +4,9 @@ use std::fmt;
 
 use tenantry_jwks::{KeyStatus, KeyStore};
 
-/// Where the keys of each configured issuer stand. `Display` writes a line for each.
+/// Where the keys of each issuer that is named in full stand; the issuers of a pattern do not count.
+///
+/// `Display` writes a line for each: `https://auth.erp.example: ready, 2 keys, 40 s old`.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     issuers: Vec<(String, KeyStatus)>,
@@ -18,13 +20,14 @@ impl Readiness {
         Self { issuers }
     }
 
-    /// Whether every configured issuer has keys that may be used.
+    /// Returns whether every issuer that is named in full has keys that may be used.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.issuers.iter().all(|(_, status)| status.is_ready())
     }
 
-    /// The configured issuers, and where their keys stand.
+    /// Returns the issuers that are named in full, in the order of their names, and where their keys
+    /// stand.
     pub fn issuers(&self) -> impl Iterator<Item = (&str, &KeyStatus)> {
         self.issuers.iter().map(|(issuer, status)| (issuer.as_str(), status))
     }
@@ -34,7 +37,11 @@ impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (issuer, status) in &self.issuers {
             let state = if status.is_ready() { "ready" } else { "not ready" };
-            write!(f, "{issuer}: {state}, {} keys", status.keys())?;
+            let keys = match status.keys() {
+                1 => "1 key".into(),
+                count => format!("{count} keys"),
+            };
+            write!(f, "{issuer}: {state}, {keys}")?;
             if let Some(age) = status.age() {
                 write!(f, ", {} s old", age.as_secs())?;
             }

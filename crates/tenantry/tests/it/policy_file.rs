@@ -442,3 +442,15 @@ async fn two_issuers_speak_for_one_tenant_when_both_say_so() {
         assert_eq!(answer.outcome(), outcome, "{} {tenant}", issuer.url());
     }
 }
+
+/// What the program adds is not in the file; the error is where it would be.
+#[tokio::test]
+async fn what_the_program_adds_is_checked_at_the_start() {
+    let file = PolicyFile::parse(COMPLETE, "policy.toml").unwrap();
+    let file = file.configure(|server| server.issuer("https://other.example"));
+    let error = file.build().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "policy.toml:11: issuer[1].tenants: with two or more issuers, list the tenants that this one may speak for"
+    );
+}

@@ -47,7 +47,7 @@ async fn an_issuer_that_is_down_at_the_start_heals_when_somebody_asks() {
     script.wait_for(asked + 1).await;
     let up = server.readiness();
     assert!(up.is_ready());
-    assert_eq!(up.to_string(), format!("{URL}: ready, 1 keys, 0 s old\n"));
+    assert_eq!(up.to_string(), format!("{URL}: ready, 1 key, 0 s old\n"));
     let issuers: Vec<_> = up.issuers().map(|(name, status)| (name, status.keys())).collect();
     assert_eq!(issuers, [(URL, 1)]);
     let token = issuer.token().tenant("tenant1").sign();

@@ -1,11 +1,10 @@
-use std::net::TcpListener;
-
 use journal_api::demo;
 use journal_api::serve::{Service, listen};
 use journal_api::store::Journal;
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use tenantry::ResourceServer;
+use tenantry_testkit::TestIssuer;
 
 use crate::running::{ANY_PORT, Running, client};
 
@@ -39,9 +38,9 @@ async fn a_service_whose_database_does_not_answer_is_healthy_but_not_ready() {
 
 #[tokio::test]
 async fn a_service_whose_issuer_is_down_starts_and_says_so() {
-    // A port where nobody listens: ours until a moment ago.
-    let port = TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap().port();
-    let issuer = format!("http://127.0.0.1:{port}");
+    let signer = TestIssuer::start().await;
+    signer.set_unavailable(true);
+    let issuer = signer.url();
     let folder = tempfile::TempDir::new().unwrap();
     let policy = folder.path().join("policy.toml");
     std::fs::write(
@@ -72,9 +71,8 @@ async fn a_service_whose_issuer_is_down_starts_and_says_so() {
     assert_eq!(text(&url, "/healthz").await.0, StatusCode::OK);
     let (status, reasons) = text(&url, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(reasons.contains(&issuer), "{reasons}");
+    assert!(reasons.contains(issuer), "{reasons}");
 
-    let signer = tenantry_testkit::TestIssuer::offline(&issuer);
     let token = demo::token(&signer, "tenant1").sign();
     let whoami = client().get(format!("{url}/tenant1/whoami")).bearer_auth(token);
     let answer = whoami.send().await.unwrap();

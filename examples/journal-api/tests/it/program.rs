@@ -1,9 +1,9 @@
 //! The program as a process: what it says, and its exit code.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tenantry_testkit::TestIssuer;
 
@@ -43,36 +43,58 @@ path = "/{{tenant}}/{{*rest}}"
     policy.to_str().unwrap().to_owned()
 }
 
-/// The one line of a start that was refused.
-fn refusal(output: &Output) -> String {
-    let error = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
+/// Starts the program and returns the one line it refuses to start with.
+fn refusal(program: &mut Command) -> String {
+    let piped = program.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process(piped.spawn().unwrap());
+    // The first line says that it serves. Waiting for it to end would then take for ever.
+    assert_eq!(first_line(&mut process), "");
+    let mut error = String::new();
+    process.0.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    assert_eq!(process.0.wait().unwrap().code(), Some(2), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
     assert!(!error.contains('\u{1b}'), "colours in a pipe: {error}");
     error
+}
+
+/// The first line of its output; empty if it ended without one.
+fn first_line(process: &mut Process) -> String {
+    let mut line = String::new();
+    BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    line
+}
+
+/// Does not outlive a test that fails.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
 fn bad_configuration_is_one_line_and_exit_code_2() {
     let folder = tempfile::TempDir::new().unwrap();
     let missing = folder.path().join("missing.toml");
-    let line = refusal(&program().arg("--policy").arg(&missing).output().unwrap());
+    let line = refusal(program().arg("--policy").arg(&missing));
     assert!(line.contains("missing.toml"), "{line}");
 
     let policy =
         policy_in(folder.path(), ANY, "header = \"x-tenant-id\"\nhaeder = \"x-tenant-id\"\n");
-    let line = refusal(&program().args(["--policy", &policy]).output().unwrap());
+    let line = refusal(program().args(["--policy", &policy]));
     assert!(line.contains("policy.toml") && line.contains("haeder"), "{line}");
     assert!(line.contains("14"), "the line's number is not in: {line}");
 
     let policy = policy_in(folder.path(), ANY, "");
     let database = folder.path().join("no/such/folder.db");
-    let refused = program().args(["--policy", &policy]).arg("--database").arg(&database).output();
-    let line = refusal(&refused.unwrap());
+    let line = refusal(program().args(["--policy", &policy]).arg("--database").arg(&database));
     assert!(line.contains("no/such/folder.db"), "{line}");
 
-    let refused = program().args(["--policy", &policy]).env("RUST_LOG", "journal=loud").output();
-    assert!(refusal(&refused.unwrap()).contains("RUST_LOG"));
+    let line = refusal(program().args(["--policy", &policy]).env("RUST_LOG", "journal=loud"));
+    assert!(line.contains("RUST_LOG"), "{line}");
 }
 
 #[test]
@@ -80,7 +102,7 @@ fn a_port_that_is_taken_is_one_line_that_says_which_and_what_to_do() {
     let taken = TcpListener::bind(ANY_PORT).unwrap();
     let address = taken.local_addr().unwrap().to_string();
 
-    let line = refusal(&program().args(["--listen", &address]).output().unwrap());
+    let line = refusal(program().args(["--listen", &address]));
 
     assert!(line.contains(&address) && line.contains("--listen"), "{line}");
 }
@@ -98,8 +120,7 @@ fn with_a_policy_it_serves_until_it_is_told_to_stop() {
     for signal in ["-TERM", "-INT"] {
         let mut process =
             Process(program().args(["--policy", &policy]).stdout(Stdio::piped()).spawn().unwrap());
-        let mut line = String::new();
-        BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let line = first_line(&mut process);
         assert!(line.starts_with("journal-api listens on http://127.0.0.1:"), "{line}");
 
         let id = process.0.id().to_string();
@@ -115,25 +136,12 @@ fn with_a_policy_it_listens_where_the_file_says_unless_the_command_line_does() {
     let address = taken.local_addr().unwrap().to_string();
     let policy = policy_in(folder.path(), &address, "");
 
-    let line = refusal(&program().args(["--policy", &policy]).output().unwrap());
+    let line = refusal(program().args(["--policy", &policy]));
     assert!(line.contains(&address), "{line}");
 
     let also_taken = TcpListener::bind(ANY_PORT).unwrap();
     let other = also_taken.local_addr().unwrap().to_string();
     let args = ["--policy", &policy, "--listen", &other];
-    let line = refusal(&program().args(args).output().unwrap());
+    let line = refusal(program().args(args));
     assert!(line.contains(&other) && !line.contains(&address), "{line}");
-}
-
-/// Does not outlive a test that fails.
-#[cfg(unix)]
-struct Process(std::process::Child);
-
-#[cfg(unix)]
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
