@@ -213,7 +213,7 @@ async fn start_journal_api(folder: &Path, policy: &str) -> Outcome<(Child, Strin
     journal.arg("--database").arg(folder.join("journal.db"));
     journal.stdin(Stdio::null());
     start(journal, |line| {
-        let (_, address) = line.split_once("listening on ")?;
+        let (_, address) = line.split_once("listens on ")?;
         Some(address.trim_end().to_owned())
     })
     .await

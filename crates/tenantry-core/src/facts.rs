@@ -115,6 +115,10 @@ fn host_tenant(policy: &Policy, uri: &Uri, headers: &HeaderMap) -> Result<Option
     let Some(authority) = target.or(field).filter(|_| agree && fields.next().is_none()) else {
         return Err(Reason::HostAmbiguous);
     };
+    if authority.starts_with('[') {
+        // An IPv6 address: a host that names no tenant.
+        return Ok(None);
+    }
     let host = host_of(authority).ok_or(Reason::HostAmbiguous)?;
     Ok(pattern.tenant(&host).map(Into::into))
 }

@@ -1,9 +1,11 @@
 //! Keeps issuers apart: what a policy with several of them must not allow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::issuer_policy::{IssuerPolicy, KeyLocation};
+use crate::pattern::{Match, TenantPattern};
 use crate::policy::PolicyError;
+use crate::tenant::TenantId;
 
 // INVARIANT (isolation): no issuer speaks for a tenant of another, no token has two judges, and no
 // key signs for two issuers or tenants unless the operator says so.
@@ -32,7 +34,7 @@ pub(crate) fn isolate(issuers: &[IssuerPolicy]) -> Result<(), PolicyError> {
                 return refuse("tenants", format!("{problem} issuer[{before}]"));
             }
             let shared = issuer.shared_keys() && other.shared_keys();
-            if !shared && issuer.key_location().may_equal(other.key_location()) {
+            if !shared && issuer.may_have_keys_of(other) {
                 let problem = format!(
                     "issuer[{before}] has the same keys, so each could sign for the other: give them keys of their own, or set shared_keys = true on both"
                 );
@@ -69,5 +71,65 @@ impl IssuerPolicy {
                 KeyLocation::File(_) | KeyLocation::Jwks(_) | KeyLocation::Pem(_) => true,
                 KeyLocation::Uri(uri) => !uri.contains("{tenant}"),
             }
+    }
+
+    /// Whether some `iss` would be matched by both.
+    fn overlaps(&self, other: &Self) -> bool {
+        Strings { pattern: self.pattern(), tenants: self.tenants() }
+            .meet(Strings { pattern: other.pattern(), tenants: other.tenants() })
+    }
+
+    /// Whether both may be signed for by one key. What is discovered, the issuer alone knows.
+    fn may_have_keys_of(&self, other: &Self) -> bool {
+        let (KeyLocation::Uri(uri), KeyLocation::Uri(other_uri)) =
+            (self.key_location(), other.key_location())
+        else {
+            return *self.key_location() != KeyLocation::Discovery
+                && self.key_location() == other.key_location();
+        };
+        let (Ok(uri), Ok(other_uri)) = (uri.parse(), other_uri.parse()) else {
+            return uri == other_uri;
+        };
+        Strings { pattern: &uri, tenants: self.tenants() }
+            .meet(Strings { pattern: &other_uri, tenants: other.tenants() })
+    }
+}
+
+/// All strings that a pattern makes of a list of tenants, or of any.
+#[derive(Clone, Copy)]
+struct Strings<'a> {
+    pattern: &'a TenantPattern,
+    tenants: Option<&'a BTreeSet<TenantId>>,
+}
+
+impl Strings<'_> {
+    /// Whether both make some string.
+    fn meet(self, other: Self) -> bool {
+        self.reach(other) || other.reach(self)
+    }
+
+    fn reach(self, other: Self) -> bool {
+        match (self.pattern.has_tenant(), self.tenants) {
+            (false, _) => other.has(self.pattern.as_str()),
+            (true, Some(tenants)) => {
+                tenants.iter().any(|tenant| other.has(&self.pattern.render(tenant)))
+            }
+            // Any tenant: a list on the other side is tried from there.
+            (true, None) => {
+                other.tenants.is_none()
+                    && other.pattern.has_tenant()
+                    && self.pattern.may_overlap(other.pattern)
+            }
+        }
+    }
+
+    fn has(self, text: &str) -> bool {
+        match self.pattern.matches(text) {
+            None => false,
+            Some(Match::Exact) => true,
+            Some(Match::Tenant(tenant)) => {
+                self.tenants.is_none_or(|tenants| tenants.contains(tenant))
+            }
+        }
     }
 }

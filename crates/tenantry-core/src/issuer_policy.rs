@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::algorithm::Algorithm;
-use crate::pattern::{Match, TenantPattern};
+use crate::pattern::TenantPattern;
 use crate::policy::{DEFAULT_ALGORITHMS, PolicyError};
 use crate::tenant::TenantId;
 
@@ -27,18 +27,6 @@ pub enum KeyLocation {
 }
 
 impl KeyLocation {
-    /// Whether both may be the same key set. What is discovered is known to the issuer alone.
-    pub(crate) fn may_equal(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Discovery, _) | (_, Self::Discovery) => false,
-            (Self::Uri(one), Self::Uri(two)) => match (one.parse::<TenantPattern>(), two.parse()) {
-                (Ok(one), Ok(two)) => one.may_overlap(&two),
-                _ => one == two,
-            },
-            (one, two) => one == two,
-        }
-    }
-
     /// What the setting is called.
     pub(crate) const fn setting(&self) -> &'static str {
         match self {
@@ -245,9 +233,9 @@ impl IssuerSettings {
         }
         let registered =
             ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "client_id", "cnf"];
-        if let Some(name) =
-            self.tenant_claims.iter().find(|name| registered.contains(&name.as_str()))
-        {
+        let taken =
+            |name: &&String| registered.contains(&name.as_str()) || **name == self.client_id_claim;
+        if let Some(name) = self.tenant_claims.iter().find(taken) {
             return Err(PolicyError::new(
                 "tenant_claim",
                 format!("`{name}` means something else already"),
@@ -374,42 +362,6 @@ impl IssuerPolicy {
         self.tenants.as_ref().is_none_or(|tenants| tenants.contains(tenant))
     }
 
-    /// Whether some `iss` would be matched by both.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.names_iss_of(other) || other.names_iss_of(self)
-    }
-
-    /// Whether this one, with its tenants filled in, names an `iss` that `other` matches.
-    fn names_iss_of(&self, other: &Self) -> bool {
-        match (self.pattern.has_tenant(), &self.tenants) {
-            (false, _) => other.takes(self.pattern.as_str()),
-            (true, Some(tenants)) => {
-                tenants.iter().any(|tenant| other.takes(&self.pattern.render(tenant)))
-            }
-            // Any tenant: the other's list, if it has one, is tried from the other's side.
-            (true, None) => {
-                other.tenants.is_none()
-                    && other.pattern.has_tenant()
-                    && self.pattern.may_overlap(&other.pattern)
-            }
-        }
-    }
-
-    fn takes(&self, iss: &str) -> bool {
-        match self.pattern.has_tenant() {
-            true => self.tenant_of(iss).is_some(),
-            false => self.pattern.as_str() == iss,
-        }
-    }
-
-    /// The tenant in an `iss` of this pattern, if the issuer speaks for it.
-    pub(crate) fn tenant_of<'a>(&self, iss: &'a str) -> Option<&'a str> {
-        match self.pattern.matches(iss)? {
-            Match::Tenant(tenant) if self.speaks_for(tenant) => Some(tenant),
-            Match::Tenant(_) | Match::Exact => None,
-        }
-    }
-
     /// Why both may not be configured together, if one tenant would have two issuers.
     pub(crate) fn competes_with(&self, other: &Self) -> Option<String> {
         let unshared = |tenants: &BTreeSet<TenantId>| {
@@ -459,25 +411,21 @@ fn check_url(setting: &str, url: &str, allow_http: bool) -> Result<(), PolicyErr
             "keys are discovered below an issuer without a query (RFC 8414, section 2): set jwks_uri",
         );
     }
-    let authority = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next());
-    if authority.is_some_and(|authority| authority.contains('@')) {
-        return refuse("a URL to fetch from has no user name");
-    }
-    if let Some(rest) = url.strip_prefix("https://") {
-        return if rest.is_empty() || rest.starts_with('/') {
-            refuse("the URL has no host")
-        } else {
-            Ok(())
-        };
-    }
-    let Some(rest) = url.strip_prefix("http://") else {
+    let scheme = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
+    let Some((scheme, rest)) = scheme else {
         return refuse("this is not an https URL");
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    match (is_loopback(authority), allow_http) {
-        (true, true) => Ok(()),
-        (true, false) => refuse("plain http needs allow_http = true"),
-        (false, _) => refuse("plain http is for loopback only: use https"),
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    if authority.contains('@') {
+        return refuse("a URL to fetch from has no user name");
+    }
+    match (scheme, is_loopback(authority), allow_http) {
+        ("https", ..) if authority.is_empty() || authority.starts_with(':') => {
+            refuse("the URL has no host")
+        }
+        ("https", ..) | ("http", true, true) => Ok(()),
+        ("http", true, false) => refuse("plain http needs allow_http = true"),
+        _ => refuse("plain http is for loopback only: use https"),
     }
 }
 

@@ -130,7 +130,12 @@ impl fmt::Display for Recording {
         let width = |texts: &mut dyn Iterator<Item = &str>, title: &str| {
             texts.map(|text| text.chars().count()).chain([title.len()]).max().unwrap_or_default()
         };
-        let named = |row: &Row| row.named.clone().unwrap_or_else(|| "-".into());
+        // What a token says is data: it writes no rows of its own.
+        let named = |row: &Row| {
+            row.named
+                .as_deref()
+                .map_or_else(|| "-".into(), |named| named.escape_debug().to_string())
+        };
         let names: Vec<_> = self.rows.iter().map(named).collect();
         let (names_wide, origins_wide) = (
             width(&mut names.iter().map(String::as_str), "tenant"),

@@ -49,21 +49,22 @@ fn ends_in_dot_segment(path: &[u8]) -> bool {
         && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"." | b".."))
 }
 
-/// Judges the escape whose digits `rest` starts with.
-fn is_ambiguous_escape(rest: &[u8]) -> bool {
+/// Judges the escape whose digits `rest` starts with, and what it stands for when it is decoded again.
+fn is_ambiguous_escape(mut rest: &[u8]) -> bool {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let [high, low, rest @ ..] = rest else { return true };
-    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return true };
-    match high * 16 + low {
-        0x00..=0x1F | 0x2E | 0x2F | 0x3B | 0x5C | 0x7F => true,
-        // Bytes that no UTF-8 has: an overlong spelling of something else.
-        0xC0 | 0xC1 | 0xF5..=0xFF => true,
-        // An encoded `%`: what follows may be an escape for whoever decodes twice.
-        0x25 => {
-            matches!(rest, [high, low, ..] if digit(high).is_some() && digit(low).is_some())
-                && is_ambiguous_escape(rest)
+    loop {
+        let [high, low, after @ ..] = rest else { return true };
+        let (Some(high), Some(low)) = (digit(high), digit(low)) else { return true };
+        match high * 16 + low {
+            0x00..=0x1F | 0x2E | 0x2F | 0x3B | 0x5C | 0x7F => return true,
+            // Bytes that no UTF-8 has: an overlong spelling of something else.
+            0xC0 | 0xC1 | 0xF5..=0xFF => return true,
+            // An encoded `%`: what follows may be an escape for whoever decodes twice.
+            0x25 if after.iter().take(2).filter(|byte| digit(byte).is_some()).count() == 2 => {
+                rest = after;
+            }
+            _ => return false,
         }
-        _ => false,
     }
 }
 

@@ -464,9 +464,14 @@ impl PolicyBuilder {
         let taken = [
             http::header::AUTHORIZATION,
             http::header::CONNECTION,
+            http::header::CONTENT_LENGTH,
+            http::header::CONTENT_TYPE,
             http::header::COOKIE,
+            http::header::FORWARDED,
             http::header::HOST,
+            http::header::PROXY_AUTHORIZATION,
             http::header::TE,
+            http::header::TRAILER,
             http::header::TRANSFER_ENCODING,
             http::header::UPGRADE,
         ];

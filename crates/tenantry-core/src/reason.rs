@@ -17,7 +17,7 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// Every reason, by code.
+            /// Every reason.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The code in the problem document, in logs and in `docs/rejections.md`.

@@ -123,14 +123,18 @@ impl TenantAwareRequest {
         observer: &mut impl Observer,
     ) -> Result<(), Rejection> {
         let met = need.is_met(|scope| self.has_scope(scope));
-        let verdict = if met { Verdict::Holds } else { Verdict::Fails(Reason::ScopeMissing) };
         for scope in need.first() {
-            let held = if met || self.has_scope(scope) { Verdict::Holds } else { verdict };
+            let verdict = match (self.has_scope(scope), met) {
+                (true, _) => Verdict::Holds,
+                // Another alternative is met.
+                (false, true) => Verdict::Ignored,
+                (false, false) => Verdict::Fails(Reason::ScopeMissing),
+            };
             observer.check(Check {
                 source: Source::Scope,
                 named: Some(scope),
                 origin: "required",
-                verdict: held,
+                verdict,
             });
         }
         if met {

@@ -1,0 +1,14 @@
+//! The layers on plain tower services: nothing here knows axum, JWT or a network.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
+
+mod body;
+mod extract;
+mod hyper;
+mod ready;
+mod scope;
+mod stub;
