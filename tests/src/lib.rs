@@ -6,12 +6,15 @@
 //! logged meanwhile.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a harness for tests reports what cannot be done by failing the test"
 )]
 
 mod answer;
+#[cfg(doctest)]
+mod documents;
 mod log;
 mod network;
 mod stack;

@@ -97,7 +97,6 @@ impl Stack {
     }
 
     /// The usual settings, but no issuer.
-    #[must_use]
     pub fn builder(clock: &ManualClock, network: &Network) -> ResourceServerBuilder {
         ResourceServer::builder()
             .audience(AUDIENCE)
@@ -195,7 +194,6 @@ impl Calls {
     }
 
     /// The handler, for every method.
-    #[must_use]
     pub fn route(&self) -> MethodRouter {
         any(self.handler())
     }

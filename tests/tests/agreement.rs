@@ -1,5 +1,6 @@
 //! INVARIANT (agreement): every configured source that names a tenant names the same one, byte for
 //! byte, and what is unsigned can only confirm or refuse.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::sync::Arc;
 

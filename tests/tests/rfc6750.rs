@@ -2,6 +2,12 @@
 //!
 //! One test per requirement, named for its section. Where a standard leaves a choice, the test says
 //! so and holds the choice.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::collections::BTreeSet;
 use std::pin::Pin;

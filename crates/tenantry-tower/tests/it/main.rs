@@ -1,7 +1,7 @@
 //! The layers on plain tower services: nothing here knows axum, JWT or a network.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "helpers of tests fail the test"
 )]

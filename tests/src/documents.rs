@@ -1,0 +1,6 @@
+//! The code in the documents: it compiles and runs as their doctests.
+
+/// The README.
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
