@@ -141,8 +141,7 @@ impl TenantAwareRequest {
             return Ok(());
         }
         let rule = self.token.policy().scopes();
-        let needed: Vec<_> =
-            need.first().iter().map(|scope| rule.render(&self.tenant, scope)).collect();
+        let needed: Vec<_> = need.first().map(|scope| rule.render(&self.tenant, scope)).collect();
         Err(Rejection::new(Reason::ScopeMissing)
             .under(self.token.policy())
             .for_tenant(&self.tenant)

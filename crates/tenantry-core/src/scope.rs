@@ -233,17 +233,16 @@ impl ScopeNeed {
     }
 
     /// The scopes of the first alternative: what a challenge asks for.
-    pub(crate) fn first(&self) -> Vec<&str> {
-        match &self.0 {
-            Alternatives::All(scopes) => scopes.to_vec(),
-            Alternatives::Any(scopes) => scopes.iter().copied().take(1).collect(),
-            Alternatives::AnyOfAll(lists) => {
-                lists.iter().copied().take(1).flatten().copied().collect()
-            }
+    pub(crate) fn first(&self) -> impl Iterator<Item = &str> {
+        let (literals, owned): (&[&str], &[ScopeToken]) = match &self.0 {
+            Alternatives::All(scopes) => (scopes, &[]),
+            Alternatives::Any(scopes) => (scopes.get(..1).unwrap_or_default(), &[]),
+            Alternatives::AnyOfAll(lists) => (lists.first().copied().unwrap_or_default(), &[]),
             Alternatives::Owned(lists) => {
-                lists.iter().take(1).flat_map(|list| list.iter().map(ScopeToken::as_str)).collect()
+                (&[], lists.first().map(|list| &**list).unwrap_or_default())
             }
-        }
+        };
+        literals.iter().copied().chain(owned.iter().map(ScopeToken::as_str))
     }
 }
 
@@ -345,10 +344,16 @@ mod tests {
 
     #[test]
     fn the_challenge_asks_for_the_first_alternative() {
-        assert_eq!(ScopeNeed::all(&["a", "b"]).first(), ["a", "b"]);
-        assert_eq!(ScopeNeed::any(&["a", "b"]).first(), ["a"]);
-        assert_eq!(ScopeNeed::any_of_all(&[&["a", "b"], &["c"]]).first(), ["a", "b"]);
-        assert_eq!(ScopeNeed::from_lists([["a", "b"], ["c", "d"]]).unwrap().first(), ["a", "b"]);
+        assert_eq!(ScopeNeed::all(&["a", "b"]).first().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(ScopeNeed::any(&["a", "b"]).first().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(
+            ScopeNeed::any_of_all(&[&["a", "b"], &["c"]]).first().collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert_eq!(
+            ScopeNeed::from_lists([["a", "b"], ["c", "d"]]).unwrap().first().collect::<Vec<_>>(),
+            ["a", "b"]
+        );
     }
 
     const NEEDS: [(ScopeNeed, &[&[&str]]); 3] = [
