@@ -601,3 +601,15 @@ async fn nothing_signed_that_names_a_tenant_stops_the_start() {
         .await;
     says(&built.unwrap_err().to_string(), &["issuer[0].tenant_claim"]);
 }
+
+/// A store that compares without case would take them for one.
+#[tokio::test]
+async fn ids_that_differ_only_in_case_stop_the_start() {
+    let one = |name: &str, tenant: &str| IssuerSettings::new(name).tenants([tenant]);
+    let line = stopped(|server| server.issuer(one(A, "tenant1")).issuer(one(B, "Tenant1"))).await;
+    says(&line, &["issuer[1].tenants", "`Tenant1`", "only in case"]);
+    let line = stopped(|server| server.issuer(IssuerSettings::new(A).tenants(["x", "X"]))).await;
+    says(&line, &["issuer[0].tenants", "only in case"]);
+    let twins = ["tenant1", "TENANT1"].map(|id| (id.parse().unwrap(), Standing::Active));
+    assert!(StaticDirectory::new(twins).is_err());
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenantry_core::{
     Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, TrustIssuers,
@@ -9,6 +10,7 @@ use tenantry_core::{
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier};
 
+use crate::directory::{Bounded, TIME_LIMIT};
 use crate::error::ConfigError;
 use crate::key_check;
 use crate::server::ResourceServer;
@@ -19,6 +21,7 @@ use crate::server::ResourceServer;
 pub struct ResourceServerBuilder {
     policy: PolicyBuilder,
     directory: Option<Arc<dyn Directory>>,
+    directory_time_limit: Option<Duration>,
     keys: KeySettings,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -90,6 +93,13 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Bounds the time that the directory may take to answer; after it the request gets 503. Default
+    /// 2 s. Needs a tokio runtime with time enabled, for a directory that has no answer at hand.
+    pub fn directory_time_limit(mut self, limit: Duration) -> Self {
+        self.directory_time_limit = Some(limit);
+        self
+    }
+
     /// Changes when and how keys are fetched. See [`KeySettings`] for the defaults.
     pub fn key_settings(mut self, settings: KeySettings) -> Self {
         self.keys = settings;
@@ -149,6 +159,8 @@ impl ResourceServerBuilder {
         check_directory(&policy, &*directory)?;
         policy.check_tenants(&directory.known_at_start())?;
         key_check::run(&policy)?;
+        let limit = self.directory_time_limit.unwrap_or(TIME_LIMIT);
+        let directory: Arc<dyn Directory> = Arc::new(Bounded { inner: directory, limit });
         let transport = match self.transport {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,

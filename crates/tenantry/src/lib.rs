@@ -50,6 +50,7 @@
 //! ```
 
 mod builder;
+mod directory;
 mod error;
 mod key_check;
 #[cfg(feature = "axum")]
