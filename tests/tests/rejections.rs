@@ -11,7 +11,6 @@ fn sections() -> Vec<(&'static str, &'static str)> {
     PAGE.split("\n## ")
         .skip(1)
         .map(|section| section.split_once('\n').unwrap_or((section, "")))
-        .map(|(heading, text)| (heading, text))
         .collect()
 }
 

@@ -56,6 +56,19 @@ impl<S> Scoped<S> {
     }
 }
 
+/// For unit tests of handlers, and where a principal is at hand already.
+impl<S: RequiredScope> TryFrom<TenantPrincipal> for Scoped<S> {
+    type Error = Refused;
+
+    /// # Errors
+    ///
+    /// 403 where the principal's scopes do not suffice.
+    fn try_from(principal: TenantPrincipal) -> Result<Self, Refused> {
+        principal.require(&S::NEED).map_err(Refused::new)?;
+        Ok(Self { principal, need: PhantomData })
+    }
+}
+
 impl<S> Deref for Scoped<S> {
     type Target = TenantPrincipal;
 
@@ -84,9 +97,6 @@ where
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, Refused> {
-        let principal =
-            <TenantPrincipal as FromRequestParts<T>>::from_request_parts(parts, state).await?;
-        principal.require(&S::NEED).map_err(Refused::new)?;
-        Ok(Self { principal, need: PhantomData })
+        <TenantPrincipal as FromRequestParts<T>>::from_request_parts(parts, state).await?.try_into()
     }
 }

@@ -81,11 +81,11 @@ impl IssuerPolicy {
 
     /// Whether both may be signed for by one key. What is discovered, the issuer alone knows.
     fn may_have_keys_of(&self, other: &Self) -> bool {
-        let (KeyLocation::Uri(uri), KeyLocation::Uri(other_uri)) =
-            (self.key_location(), other.key_location())
-        else {
-            return *self.key_location() != KeyLocation::Discovery
-                && self.key_location() == other.key_location();
+        let (uri, other_uri) = match (self.key_location(), other.key_location()) {
+            (KeyLocation::Discovery, _) | (_, KeyLocation::Discovery) => return false,
+            (KeyLocation::Uri(uri), KeyLocation::Uri(other)) => (uri, other),
+            (KeyLocation::Jwks(set), KeyLocation::Jwks(other)) => return same_json(set, other),
+            (location, other) => return location == other,
         };
         let (Ok(uri), Ok(other_uri)) = (uri.parse(), other_uri.parse()) else {
             return uri == other_uri;
@@ -93,6 +93,11 @@ impl IssuerPolicy {
         Strings { pattern: &uri, tenants: self.tenants() }
             .meet(Strings { pattern: &other_uri, tenants: other.tenants() })
     }
+}
+
+fn same_json(one: &str, other: &str) -> bool {
+    let parse = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    one == other || parse(one).is_some_and(|one| parse(other) == Some(one))
 }
 
 /// All strings that a pattern makes of a list of tenants, or of any.

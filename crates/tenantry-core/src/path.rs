@@ -8,6 +8,10 @@
 /// decision saw is what the handler sees.
 pub(crate) fn is_ambiguous(path: &str) -> bool {
     let bytes = path.as_bytes();
+    // `CONNECT` has none; `OPTIONS` may be about the whole server.
+    if bytes.first() != Some(&b'/') && path != "*" {
+        return true;
+    }
     let special = bytes.iter().enumerate().filter(|(_, byte)| !is_plain(**byte));
     for (at, &byte) in special {
         let (before, after) = bytes.split_at_checked(at).unwrap_or_default();
@@ -21,7 +25,7 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
             return true;
         }
     }
-    ends_in_dot_segment(bytes)
+    ends_in_dot_segment(bytes) || bytes.contains(&b'%') && is_no_text(bytes)
 }
 
 /// What a path may hold without a second look: `pchar` of [RFC 3986 §3.3] but `.`, `;` and `%`.
@@ -49,23 +53,36 @@ fn ends_in_dot_segment(path: &[u8]) -> bool {
         && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"." | b".."))
 }
 
-/// Judges the escape whose digits `rest` starts with, and what it stands for when it is decoded again.
-fn is_ambiguous_escape(mut rest: &[u8]) -> bool {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    loop {
-        let [high, low, after @ ..] = rest else { return true };
-        let (Some(high), Some(low)) = (digit(high), digit(low)) else { return true };
-        match high * 16 + low {
-            0x00..=0x1F | 0x2E | 0x2F | 0x3B | 0x5C | 0x7F => return true,
-            // Bytes that no UTF-8 has: an overlong spelling of something else.
-            0xC0 | 0xC1 | 0xF5..=0xFF => return true,
-            // An encoded `%`: what follows may be an escape for whoever decodes twice.
-            0x25 if after.iter().take(2).filter(|byte| digit(byte).is_some()).count() == 2 => {
-                rest = after;
-            }
-            _ => return false,
-        }
+/// Judges the escape whose digits `rest` starts with.
+fn is_ambiguous_escape(rest: &[u8]) -> bool {
+    let [high, low, after @ ..] = rest else { return true };
+    match escaped(*high, *low) {
+        None | Some(0x00..=0x1F | 0x2E | 0x2F | 0x3B | 0x5C | 0x7F) => true,
+        // An encoded `%` in front of what may be an escape, for whoever decodes twice.
+        Some(0x25) => after.first().is_some_and(|next| *next == b'%' || next.is_ascii_hexdigit()),
+        Some(_) => false,
     }
+}
+
+/// Whether what is escaped is no UTF-8: perhaps an overlong spelling of something else.
+fn is_no_text(path: &[u8]) -> bool {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        let escape = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => escaped(*high, *low).map(|byte| (byte, after)),
+            _ => None,
+        };
+        let (byte, after) = escape.unwrap_or((*byte, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    std::str::from_utf8(&decoded).is_err()
+}
+
+fn escaped(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[cfg(test)]
@@ -87,8 +104,8 @@ mod tests {
             "/a:b@c,d=e",
             "/100%25",
             "/a%25zz",
-            "/a%2520b",
             "/~",
+            "*",
         ] {
             assert!(!is_ambiguous(path), "{path}");
         }
@@ -97,6 +114,8 @@ mod tests {
     #[test]
     fn a_path_with_two_readings_is() {
         for path in [
+            "",
+            "a/b",
             "//a",
             "/a//b",
             "/a//",
@@ -122,6 +141,13 @@ mod tests {
             "/a%252fb",
             "/..%252f..",
             "/a%25252Eb",
+            "/a%252%65",
+            "/a%25%32e",
+            "/a%25%35%63",
+            "/a%2525%32%65",
+            "/a%e0%80%ae",
+            "/a%f0%80%80%af",
+            "/a%80",
             "/a%c0%ae",
             "/a%f5",
             "/é",

@@ -15,6 +15,8 @@ pub struct VerifyError {
     kind: VerifyErrorKind,
     /// The name of a claim, from the configuration or an RFC, never from the token.
     claim: Option<Box<str>>,
+    /// The issuer as the policy writes it, once it is known whose token this says it is.
+    issuer: Option<Box<str>>,
     retry_after: Option<Duration>,
     /// The directory's own answer, which is handed on as it is.
     directory: Option<Rejection>,
@@ -78,7 +80,7 @@ pub enum VerifyErrorKind {
 
 impl VerifyError {
     pub(crate) const fn new(kind: VerifyErrorKind) -> Self {
-        Self { kind, claim: None, retry_after: None, directory: None, source: None }
+        Self { kind, claim: None, issuer: None, retry_after: None, directory: None, source: None }
     }
 
     pub(crate) fn missing(claim: &str) -> Self {
@@ -91,6 +93,11 @@ impl VerifyError {
 
     pub(crate) fn directory(rejection: Rejection) -> Self {
         Self { directory: Some(rejection), ..Self::new(VerifyErrorKind::Directory) }
+    }
+
+    pub(crate) fn at_issuer(mut self, issuer: &str) -> Self {
+        self.issuer = Some(issuer.into());
+        self
     }
 
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
@@ -107,6 +114,12 @@ impl VerifyError {
     #[must_use]
     pub const fn kind(&self) -> VerifyErrorKind {
         self.kind
+    }
+
+    /// Returns the issuer as the policy writes it, if the token named one.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Returns the name of the claim at fault, where it is about one that has a name of its own.
@@ -145,8 +158,11 @@ impl fmt::Display for VerifyError {
             VerifyErrorKind::TooLarge => "the token is too large",
             VerifyErrorKind::Type => "not an access token by its type",
         })?;
-        match &self.claim {
-            Some(claim) => write!(f, ": `{claim}`"),
+        if let Some(claim) = &self.claim {
+            write!(f, ": `{claim}`")?;
+        }
+        match &self.issuer {
+            Some(issuer) => write!(f, " (issuer {issuer})"),
             None => Ok(()),
         }
     }

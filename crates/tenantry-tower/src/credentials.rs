@@ -5,6 +5,8 @@
 //! [RFC 6750 §2.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 //! [RFC 9700 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.3.2
 
+use std::fmt;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 
@@ -14,8 +16,15 @@ use tenantry_core::Reason;
 ///
 /// A token that was verified before is found by its text alone, so only one that was not needs its
 /// form looked at: [`token`](Self::token).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) struct Bearer<'a>(&'a str);
+
+// INVARIANT (secrets stay in)
+impl fmt::Debug for Bearer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(..)")
+    }
+}
 
 impl<'a> Bearer<'a> {
     /// Finds the credentials. `None`: there are none, or of another scheme.

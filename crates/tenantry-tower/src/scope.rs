@@ -40,7 +40,7 @@ use tower_service::Service;
 use tenantry_core::{Anonymous, Rejection, ScopeNeed, TenantAwareRequest};
 
 use crate::body::RefusalBody;
-use crate::gate::GateFuture;
+use crate::gate::{GateFuture, give_back};
 
 /// Requires scopes of every request that reaches the inner service.
 ///
@@ -125,7 +125,7 @@ pub struct RequireScope<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
 {
     type Response = Response<RefusalBody<ResBody>>;
     type Error = S::Error;
@@ -138,7 +138,10 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match authorize(request.extensions(), &self.need) {
             Ok(()) => GateFuture::admitted(self.inner.call(request)),
-            Err(rejection) => GateFuture::refused(rejection),
+            Err(rejection) => {
+                give_back(&mut self.inner);
+                GateFuture::refused(rejection)
+            }
         }
     }
 }

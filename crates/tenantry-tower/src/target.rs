@@ -59,10 +59,15 @@ impl Target {
             // Somebody who knows better is believed.
             Self::Seen => extensions.get().map_or(seen, |RequestTarget(uri)| uri),
         };
-        // A router that strips the whole path leaves `/`, which routes on nothing.
-        let left = if seen.path() == "/" { "" } else { seen.path() };
         // INVARIANT (agreement): the path that is routed on is part of the path that is judged.
-        if !target.path().ends_with(left) || !seen.path().starts_with(['/', '*']) {
+        let judged = match seen.path() {
+            // `CONNECT` has no path: the request is at fault, which is judged later.
+            "" => target.path().is_empty(),
+            // A router that strips the whole path leaves this, which routes on nothing.
+            "/" => true,
+            path => target.path().ends_with(path),
+        };
+        if !judged {
             return Err("the path was changed after the request target was taken");
         }
         Ok(target)

@@ -14,6 +14,13 @@ impl ResourceServer {
     /// Around a whole router, as a service, there is no such router: use
     /// [`tower_layer`](Self::tower_layer) with `uri_is_whole()` there.
     ///
+    /// Health checks and other routes that belong to no tenant go into a router of their own, which is
+    /// [merged](axum::Router::merge) with the protected one. `Router::layer` also wraps the fallback: a
+    /// wrong address then gets 401, not 404; `route_layer` leaves it alone.
+    ///
+    /// With [`optional()`](TenantExtractorLayer::optional) requests without credentials pass, and
+    /// `Option<TenantPrincipal>` is `None` for them.
+    ///
     /// # Example
     ///
     /// A nested router sees a shortened path: of `/tenant2/tenant1/entries` it would see

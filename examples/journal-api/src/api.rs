@@ -11,7 +11,7 @@
 //! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the [`TenantPrincipal`], the one thing
 //! that opens the [`Journal`].
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, StatusCode};
@@ -25,7 +25,7 @@ use tenantry::{RequireScopeLayer, ResourceServer, TenantPrincipal};
 use crate::ledger::JournalEntry;
 use crate::problem::Problem;
 use crate::store::{Journal, MAX_LIMIT};
-use crate::wire::NewEntry;
+use crate::wire::{NewEntry, Object};
 
 /// The most bytes of a request's body.
 pub const MAX_BODY: usize = 1 << 20;
@@ -65,9 +65,9 @@ fn span(request: &Request) -> tracing::Span {
 async fn create(
     State(journal): State<Journal>,
     principal: TenantPrincipal,
-    entry: Result<Json<NewEntry>, JsonRejection>,
+    entry: Result<Json<Object<NewEntry>>, JsonRejection>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Booked>), Problem> {
-    let Json(new) = entry?;
+    let Json(Object(new)) = entry?;
     let entry = JournalEntry::try_from(new)?;
     let tenant = principal.tenant();
     let id = journal.book(tenant, &entry).await?.to_string();
@@ -93,9 +93,10 @@ async fn list(
 async fn find(
     State(journal): State<Journal>,
     principal: TenantPrincipal,
-    Path(EntryPath { id }): Path<EntryPath>,
+    path: Result<Path<EntryPath>, PathRejection>,
 ) -> Result<Json<Booked>, Problem> {
     // What cannot be an id is answered like one that no entry has.
+    let Path(EntryPath { id }) = path.map_err(|_| Problem::entry_not_found())?;
     let parsed = id.parse().map_err(|_| Problem::entry_not_found())?;
     let found = journal.find(principal.tenant(), parsed).await?;
     let entry = found.ok_or_else(Problem::entry_not_found)?;

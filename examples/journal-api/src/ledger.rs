@@ -12,7 +12,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::amount::Amount;
 use crate::invalid::{InvalidEntry, InvalidLine};
-use crate::wire::{NewEntry, NewLine};
+use crate::wire::{NewEntry, NewLine, Object};
 
 /// The most lines of an entry.
 pub const MAX_LINES: usize = 1000;
@@ -86,7 +86,7 @@ impl TryFrom<NewEntry> for JournalEntry {
 
     fn try_from(new: NewEntry) -> Result<Self, InvalidEntry> {
         let date = date(&new.date).ok_or(InvalidEntry::Date)?;
-        let lines = new.lines.iter().enumerate().map(|(index, line)| {
+        let lines = new.lines.iter().enumerate().map(|(index, Object(line))| {
             Line::try_from(line).map_err(|why| InvalidEntry::Line { line: index + 1, why })
         });
         Self::new(date, &new.memo, lines.collect::<Result<_, _>>()?)

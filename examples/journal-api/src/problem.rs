@@ -22,7 +22,7 @@ use std::error::Error;
 
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -170,6 +170,15 @@ impl From<QueryRejection> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let source = error.source().map(tracing::field::display);
+        if error.is_busy() {
+            tracing::warn!(source, "{error}");
+            return Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "too many requests are being worked on",
+                "Nothing was booked. Retry in a moment.",
+            );
+        }
         tracing::error!(source, "{error}");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -186,6 +195,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
 }
@@ -292,8 +304,16 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_of_the_database_stays_inside() {
-        let (status, problem) = answer(StoreError::from(sqlx::Error::PoolTimedOut).into()).await;
+        let (status, problem) = answer(StoreError::from(sqlx::Error::PoolClosed).into()).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!problem.to_string().contains("pool"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_busy_is_no_fault_and_says_when_to_come_back() {
+        let problem = Problem::from(StoreError::from(sqlx::Error::PoolTimedOut));
+        let response = problem.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
     }
 }

@@ -3,7 +3,7 @@
 use crate::id::EntryId;
 use crate::ledger::JournalEntry;
 use crate::store_error::StoreError;
-use crate::wire::{NewEntry, NewLine};
+use crate::wire::{NewEntry, NewLine, Object};
 
 /// A line, with what it repeats of its entry.
 #[derive(Debug, sqlx::FromRow)]
@@ -34,10 +34,10 @@ impl Rows {
         };
         let line = NewLine { account: row.account, debit, credit, currency: row.currency };
         match &mut self.current {
-            Some((id, entry)) if *id == row.id => entry.lines.push(line),
+            Some((id, entry)) if *id == row.id => entry.lines.push(Object(line)),
             _ => {
                 self.finish_current()?;
-                let entry = NewEntry { date: row.date, memo: row.memo, lines: vec![line] };
+                let entry = NewEntry { date: row.date, memo: row.memo, lines: vec![Object(line)] };
                 self.current = Some((row.id, entry));
             }
         }

@@ -26,13 +26,16 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     }
 }
 
-async fn with_policy(policy: &Path, args: &Args) -> Result<(), RunError> {
-    let policy = PolicyFile::read(policy)?;
+async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
+    let policy = PolicyFile::read(file)?;
     let listen = args.listen.or(policy.listen()).unwrap_or(demo::LISTEN);
     let listener = serve::listen(listen).await?;
     let journal = open_journal(args.database.as_deref()).await?;
     // Last: it starts to fetch keys, which a start that fails would interrupt.
     let erp = policy.build().await?;
+    if erp.policy().path().is_none() {
+        return Err(RunError::NoTenantPath(file.into()));
+    }
     let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     say(format_args!("journal-api listens on http://{}", service.address()));

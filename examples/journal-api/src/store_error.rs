@@ -12,6 +12,14 @@ pub struct StoreError {
 }
 
 impl StoreError {
+    const BUSY: &str = "all connections to the database are in use";
+
+    /// Whether it may work a moment later.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.what == Self::BUSY
+    }
+
     /// Something in the database is not what this program writes.
     pub(crate) fn corrupt(source: impl Error + Send + Sync + 'static) -> Self {
         Self { what: "the database holds an entry that is none", source: source.into() }
@@ -32,6 +40,9 @@ impl Error for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(source: sqlx::Error) -> Self {
+        if matches!(source, sqlx::Error::PoolTimedOut) {
+            return Self { what: Self::BUSY, source: source.into() };
+        }
         Self { what: "the database did not answer as it should", source: source.into() }
     }
 }

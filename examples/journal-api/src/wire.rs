@@ -4,11 +4,15 @@
 //! `0.10` would not come out as it went in. Unknown and repeated members are refused, so that a
 //! misspelt one is not taken for an absent one.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// An entry that was not checked yet. It becomes a
 /// [`JournalEntry`](crate::ledger::JournalEntry) through `try_from`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewEntry {
     /// The day it is booked on: `2026-11-21`.
@@ -16,11 +20,11 @@ pub struct NewEntry {
     /// The booking text.
     pub memo: String,
     /// The lines.
-    pub lines: Vec<NewLine>,
+    pub lines: Vec<Object<NewLine>>,
 }
 
 /// A line that was not checked yet: either `debit` or `credit` is there.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewLine {
     /// The number of the account.
@@ -33,6 +37,30 @@ pub struct NewLine {
     pub credit: Option<String>,
     /// The ISO 4217 code: three capital letters.
     pub currency: String,
+}
+
+/// A `T` that is written as a JSON object. By itself, a struct would be read from an array, too.
+#[derive(Clone, Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +80,12 @@ mod tests {
             let line = LINE.replace("\"debit\": \"1\"", &format!("\"debit\": {amount}"));
             assert!(serde_json::from_str::<NewLine>(&line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        assert!(serde_json::from_str::<Object<NewLine>>(LINE).is_ok());
+        assert!(serde_json::from_str::<Object<NewLine>>(r#"["1", "1", null, "EUR"]"#).is_err());
     }
 
     #[test]

@@ -328,6 +328,26 @@ fn keys_are_fetched_from_plain_urls() {
         refuses(one(issuer(url).allow_http(true)), "issuer[0].issuer", problem);
         refuses(one(keys(url)), "issuer[0].jwks_uri", problem);
     }
+    // What would be another spelling of the same place.
+    for (url, problem) in [
+        ("https://auth.example:443/jwks", "leave the port out"),
+        ("http://127.0.0.1:80/jwks", "leave the port out"),
+        ("https://auth.example:0443/jwks", "leave the port out"),
+        ("https://auth.example:/jwks", "leave the port out"),
+        ("https://AUTH.example/jwks", "lower case"),
+        ("https://auth.example./jwks", "lower case, without a dot"),
+        ("https://%61uth.example/jwks", "lower case"),
+        ("http://127.1/jwks", "use https"),
+        ("https://0x7f.1/jwks", "not a name, nor an address"),
+        ("https://auth.example/a/../jwks", "write the path plainly"),
+        ("https://auth.example//jwks", "write the path plainly"),
+        ("https://auth.example/%6Awks", "write the path plainly"),
+        ("https://auth.example/jwks?", "write the path plainly"),
+    ] {
+        refuses(one(keys(url)), "issuer[0].jwks_uri", problem);
+    }
+    accepts(one(keys("https://auth.example:8443/a/jwks.json?x=y")));
+    accepts(one(keys("https://192.0.2.1/jwks")));
     refuses(one(issuer("https://auth.example?x=y")), "issuer[0].issuer", "without a query");
     accepts(one(keys("https://auth.example/jwks?x=y@z")));
     accepts(one(issuer("https://auth.example?x=y").jwks_uri("https://auth.example/jwks")));
@@ -358,6 +378,9 @@ fn two_issuers_have_keys_of_their_own_unless_both_say_otherwise() {
         refuses(trusting([a.clone(), b.clone().shared_keys(true)]), setting, problem);
         accepts(trusting([a.shared_keys(true), b.shared_keys(true)]));
     }
+    let blank = KeyLocation::Jwks(" {} ".into());
+    let jwks = a().keys(KeyLocation::Jwks("{}".into()));
+    refuses(trusting([jwks, b().keys(blank)]), "issuer[1].jwks_file", "each could sign");
     accepts(trusting([a().keys(uri()), b()]));
     accepts(trusting([a(), b()]));
     accepts(trusting([a().keys(uri()), b().jwks_uri("https://keys.example/jwks/b")]));

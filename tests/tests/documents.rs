@@ -1,0 +1,53 @@
+//! What the documents point at is there.
+
+use std::fs;
+use std::path::Path;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn documents() -> Vec<(String, String)> {
+    let markdown = |folder: &str| {
+        let entries = fs::read_dir(Path::new(ROOT).join(folder)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+            .collect::<Vec<_>>()
+    };
+    let paths = ["", "docs"].into_iter().flat_map(markdown);
+    paths.map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn the_files_that_documents_name_exist() {
+    let mut named = 0;
+    for (document, text) in documents() {
+        for path in text.split('`').skip(1).step_by(2) {
+            let in_the_tree = ["tests/", "crates/", "examples/", "docs/", "scripts/", "benches/"];
+            if !in_the_tree.iter().any(|folder| path.starts_with(folder))
+                || path.contains(['*', ' ', '{'])
+            {
+                continue;
+            }
+            named += 1;
+            assert!(Path::new(ROOT).join(path).exists(), "{document} names {path}");
+        }
+    }
+    assert!(named > 5, "{named} paths were found");
+}
+
+#[test]
+fn the_links_between_documents_lead_somewhere() {
+    let mut followed = 0;
+    for (document, text) in documents() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            followed += 1;
+            let folder = Path::new(&document).parent().unwrap();
+            assert!(folder.join(path).exists(), "{document} links to {path}");
+        }
+    }
+    assert!(followed > 5, "{followed} links were found");
+}
