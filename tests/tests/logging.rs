@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
@@ -256,6 +257,26 @@ async fn around_the_handler_there_is_a_span_with_tenant_and_client() {
     let expired = stack.token("tenant1").expires_in(-60).sign();
     assert_eq!(stack.get(PATH, &expired).await.status, 401);
     assert_eq!(log.spans(), []);
+}
+
+#[tokio::test]
+async fn a_plain_service_is_in_the_span_from_its_call_on() {
+    let log = Log::start();
+    let stack = Stack::usual().await;
+    let service = tower::service_fn(|_: Request<Body>| {
+        tracing::info!("called");
+        async { Ok::<_, Infallible>(http::Response::new(())) }
+    });
+    let service = tower::Layer::layer(&stack.server.tower_layer().uri_is_whole(), service);
+    let token = stack.token("tenant1").sign();
+    // Fresh, and from memory.
+    for _ in 0..2 {
+        let request = bearer(get(PATH), &token);
+        tower::ServiceExt::oneshot(service.clone(), request).await.unwrap();
+        let events = log.events();
+        assert_eq!(events[0].field("message"), Some("called"));
+        assert_eq!(events[0].spans[0]["tenant"], "tenant1");
+    }
 }
 
 #[tokio::test]

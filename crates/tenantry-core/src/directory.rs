@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::policy::PolicyError;
+use crate::policy_error::PolicyError;
 use crate::rejection::Rejection;
 use crate::tenant::TenantId;
 use crate::verifier::BoxFuture;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::issuer_policy::{IssuerPolicy, KeyLocation};
+use crate::issuer_policy::IssuerPolicy;
+use crate::key_location::KeyLocation;
 use crate::pattern::{Match, TenantPattern};
-use crate::policy::PolicyError;
+use crate::policy_error::PolicyError;
 use crate::tenant::TenantId;
 
 // INVARIANT (isolation): no issuer speaks for a tenant of another, no token has two judges, and no
