@@ -122,6 +122,16 @@ async fn a_scope_layer_calls_what_was_ready() {
 }
 
 #[tokio::test]
+async fn a_scope_layer_that_refuses_holds_no_place() {
+    let strict = Strict::default();
+    let (places, calls) = (strict.places.clone(), strict.calls.clone());
+    let mut service = RequireScopeLayer::all(["journal.read"]).layer(strict);
+    let response = service.ready().await.unwrap().call(request("/", None)).await.unwrap();
+    assert_eq!(response.status().as_u16(), 500);
+    assert_eq!((places.load(Ordering::Relaxed), calls.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[tokio::test]
 async fn it_works_around_a_buffer() {
     let stub = Stub::new();
     stub.remember("tenant1");
