@@ -52,6 +52,7 @@ mod key;
 mod keys;
 mod load;
 mod material;
+mod numbers;
 mod pem;
 mod refresh;
 mod settings;

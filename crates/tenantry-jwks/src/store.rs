@@ -37,6 +37,20 @@ impl KeyStore {
         Self::with_dice(settings, transport, clock, Box::new(roll))
     }
 
+    /// Makes a store without issuers whose jitter is drawn from `random`, numbers spread evenly over
+    /// all of `u64`. The same numbers make the same jitter, so a simulation can be repeated.
+    ///
+    /// Services use [`new`](Self::new): instances that draw alike do not drift apart.
+    #[must_use]
+    pub fn with_randomness(
+        settings: KeySettings,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        random: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_dice(settings, transport, clock, Box::new(move || Dice(random())))
+    }
+
     pub(crate) fn with_dice(
         settings: KeySettings,
         transport: Arc<dyn Transport>,
