@@ -1,33 +1,26 @@
 //! The keys of one issuer, over time.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tenantry_core::{Algorithm, Clock, Epoch, Issuer};
+use tenantry_core::{Algorithm, Epoch, Issuer};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::absent::Absent;
 use crate::error::{KeyError, LoadError, LoadErrorKind};
-use crate::flight::{Landing, fly};
+use crate::flight::{Landed, Landing, fly};
 use crate::key::Key;
 use crate::keys::{KeySet, Selection};
-use crate::refresh::{Advice, Answer, Dice, Flight, Need, Outcome, Refresh};
-use crate::settings::KeySettings;
+use crate::load::Memory;
+use crate::means::Means;
+use crate::refresh::{Advice, Answer, Flight, Need, Outcome, Refresh};
+use crate::report::{Refusal, Report};
 use crate::source::{KeySource, Kind, Place, UrlRules};
 use crate::status::KeyStatus;
-use crate::transport::Transport;
-
-/// What all issuers of a store have in common.
-pub(crate) struct Means {
-    pub(crate) settings: KeySettings,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) dice: Box<dyn Fn() -> Dice + Send + Sync>,
-}
 
 /// The keys of one issuer.
 ///
@@ -42,21 +35,42 @@ pub struct IssuerKeys {
     held: ArcSwapOption<Held>,
     /// Before this moment, in nanoseconds, a request for a known key need not take the lock.
     quiet_until: AtomicU64,
-    refresh: Mutex<State>,
+    state: Mutex<State>,
     /// The last fetch that ended.
     landed: watch::Sender<Flight>,
 }
 
 struct State {
     refresh: Refresh,
+    absent: Absent,
+    memory: Memory,
     failure: Option<LoadErrorKind>,
+    /// When a fetch last worked.
+    worked_at: Option<Duration>,
+}
+
+impl State {
+    fn new(refresh: Refresh) -> Self {
+        let (absent, memory) = (Absent::default(), Memory::default());
+        Self { refresh, absent, memory, failure: None, worked_at: None }
+    }
 }
 
 struct Held {
     set: Arc<KeySet>,
     epoch: Epoch,
+    /// When the issuer last said that this is its set.
     since: Duration,
     stale_at: Duration,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy)]
+enum Want {
+    /// A key that the set in use lacks, as a number.
+    Missing(u64),
+    /// The set in use, whatever is in it.
+    Set,
 }
 
 /// A key to judge a token by.
@@ -87,7 +101,7 @@ impl IssuerKeys {
             means,
             held: ArcSwapOption::new(held),
             quiet_until: AtomicU64::new(quiet_until),
-            refresh: Mutex::new(State { refresh, failure: None }),
+            state: Mutex::new(State::new(refresh)),
             landed: watch::Sender::new(Flight::NONE),
         })
     }
@@ -96,7 +110,7 @@ impl IssuerKeys {
     /// that makes the choice of a key ambiguous.
     ///
     /// `None`: there is no set, or it is staler than
-    /// [permitted](KeySettings::with_max_stale). What is cached about a token does not hold then.
+    /// [permitted](crate::KeySettings::with_max_stale). What is cached about a token does not hold then.
     ///
     /// Takes no lock, except to start a refresh that is due.
     #[must_use]
@@ -110,7 +124,7 @@ impl IssuerKeys {
     /// Returns the one key that a token with this `kid` and `alg` is judged by.
     ///
     /// A key of the set in use is returned at once. A key that the set lacks is worth one fetch as
-    /// long as the [budget](KeySettings::with_unknown_kid_budget) lasts: the name comes from a
+    /// long as the [budget](crate::KeySettings::with_unknown_kid_budget) lasts: the name comes from a
     /// token that nobody has verified. Concurrent callers share a fetch, and no lock is held while
     /// it runs.
     ///
@@ -130,23 +144,23 @@ impl IssuerKeys {
         algorithm: Algorithm,
     ) -> Result<FoundKey, KeyError> {
         let now = self.now();
-        let found = self.find(kid, algorithm, now);
-        let answer = match (&found, &self.source) {
+        let mut found = self.find(kid, algorithm, now);
+        let want = Want::Missing(self.means.hash(kid, algorithm));
+        let mut answer = match (&found, &self.source) {
             (Found::Ambiguous, _) => return Err(KeyError::AMBIGUOUS),
             (Found::Missing, None) => return Err(KeyError::UNKNOWN),
             (Found::Key(_), _) => {
                 self.look(now);
                 Answer::Use
             }
-            (Found::Missing, Some(_)) => self.ask(now, Need::Missing),
+            (Found::Missing, Some(_)) => self.ask(now, want),
         };
-        let Answer::Wait(flight) = answer else {
-            return found.judged(answer);
-        };
-        self.has_landed(flight).await;
-        let now = self.now();
-        let found = self.find(kid, algorithm, now);
-        let answer = self.state().refresh.after_wait(now, found.need());
+        while let Answer::Wait(flight) = answer {
+            self.has_landed(flight).await;
+            let now = self.now();
+            found = self.find(kid, algorithm, now);
+            answer = self.after_wait(now, &found, want);
+        }
         found.judged(answer)
     }
 
@@ -161,13 +175,19 @@ impl IssuerKeys {
     pub fn status(self: &Arc<Self>) -> KeyStatus {
         let now = self.now();
         self.look(now);
-        let failure = self.state().failure;
         let held = self.held.load();
+        let state = self.state();
+        let (next_at, staleness) = (state.refresh.next_at(), state.refresh.staleness(now));
+        self.report().staleness(staleness);
         KeyStatus {
             keys: held.as_ref().map_or(0, |held| held.set.keys().len()),
             age: held.as_ref().map(|held| now.saturating_sub(held.since)),
             usable: held.as_ref().is_some_and(|held| now < held.stale_at),
-            failure,
+            failure: state.failure,
+            last_success: state.worked_at.map(|at| now.saturating_sub(at)),
+            next_refresh: self.source.as_ref().map(|_| next_at.saturating_sub(now)),
+            staleness,
+            epoch: held.as_ref().map(|held| held.epoch),
         }
     }
 
@@ -186,24 +206,62 @@ impl IssuerKeys {
     /// Starts a refresh if one is due.
     fn look(self: &Arc<Self>, now: Duration) {
         if nanoseconds(now) >= self.quiet_until.load(Ordering::Relaxed) {
-            self.ask(now, Need::Known);
+            self.ask(now, Want::Set);
         }
     }
 
     /// Asks what to do, and does it.
-    fn ask(self: &Arc<Self>, now: Duration, need: Need) -> Answer {
+    fn ask(self: &Arc<Self>, now: Duration, want: Want) -> Answer {
         let (Some((place, urls)), Ok(runtime)) = (&self.source, Handle::try_current()) else {
             return Answer::Unavailable { retry_after: Duration::ZERO };
         };
+        let (mut seat, mut crowded) = (None, false);
         let mut state = self.state();
-        let Advice { answer, start } = state.refresh.ask(now, need);
+        let need = state.need(now, want);
+        let Advice { answer, start } = state.refresh.ask(now, need, |errand| {
+            seat = self.means.room.take(errand, self.pinned);
+            crowded = seat.is_none();
+            !crowded
+        });
         self.quiet(&state.refresh);
+        let memory = start.map(|_| state.memory.clone());
+        let staleness = state.refresh.staleness(now);
         drop(state);
-        if let Some(flight) = start {
-            let landing = Landing::of(Arc::clone(self), flight);
+        self.report().staleness(staleness);
+        if let (Some(flight), Some(seat), Some(memory)) = (start, seat, memory) {
+            let landing = Landing::of(Arc::clone(self), flight, seat);
             // INVARIANT (no network for strangers): the fetch belongs to nobody, so a caller that
             // disconnects neither stops it nor pays for it twice.
-            runtime.spawn(fly(landing, place.clone(), *urls));
+            runtime.spawn(fly(landing, place.clone(), *urls, memory));
+        } else if crowded {
+            self.report().refused(Refusal::Crowded);
+        } else {
+            self.report_refusal(answer, need);
+        }
+        answer
+    }
+
+    fn report_refusal(&self, answer: Answer, need: Need) {
+        match (answer, need) {
+            (Answer::Unknown, Need::Absent) => self.report().refused(Refusal::Absent),
+            (Answer::Unknown, _) => self.report().refused(Refusal::Budget),
+            (Answer::Unavailable { .. }, _) => self.report().refused(Refusal::BackOff),
+            (Answer::Use | Answer::Wait(_), _) => {}
+        }
+    }
+
+    /// What a request gets that has waited. A fetch that brought nothing is not repeated; a set from
+    /// the disk is only the start.
+    fn after_wait(self: &Arc<Self>, now: Duration, found: &Found, want: Want) -> Answer {
+        let mut state = self.state();
+        let need = found.need();
+        if need == Need::Missing && state.refresh.is_unconfirmed() {
+            drop(state);
+            return self.ask(now, want);
+        }
+        let answer = state.refresh.after_wait(now, need);
+        if let (Answer::Unknown, Want::Missing(key)) = (answer, want) {
+            state.absent.insert(key, now.saturating_add(self.means.settings.absent_time));
         }
         answer
     }
@@ -213,30 +271,47 @@ impl IssuerKeys {
         let _ = self.landed.subscribe().wait_for(|landed| *landed >= flight).await;
     }
 
-    /// Takes in how a fetch ended.
-    pub(crate) fn land(&self, flight: Flight, loaded: Result<KeySet, LoadError>) {
+    /// Takes in how a fetch ended. `false`: too late, others may have started, and finished, since
+    /// this one was given up.
+    pub(crate) fn land(&self, flight: Flight, landed: Result<Landed, LoadError>) -> bool {
         let now = self.now();
-        let dice = (self.means.dice)();
-        let outcome = if loaded.is_ok() { Outcome::Loaded } else { Outcome::Failed };
+        let before = self.held.load_full();
+        // Asked for only with a set to compare with.
+        let landed = match (landed, &before) {
+            (Ok(Landed::Same { .. }), None) => Err(LoadErrorKind::Status(304).into()),
+            (landed, _) => landed,
+        };
+        let lifetime = |memory: &Memory| {
+            self.means.settings.lifetime(memory.keys.as_ref().and_then(|keys| keys.said))
+        };
+        let outcome = match &landed {
+            Ok(Landed::New { memory, .. } | Landed::Same { memory }) => {
+                Outcome::Loaded { lifetime: lifetime(memory) }
+            }
+            Err(_) => Outcome::Failed,
+        };
         let mut state = self.state();
-        // Others may have started, and finished, since this one was given up.
-        if !state.refresh.land(now, flight, outcome, dice) {
-            return;
+        if !state.refresh.land(now, flight, outcome, self.means.dice()) {
+            return false;
         }
-        match loaded {
-            Ok(set) => {
+        match landed {
+            Ok(landed) => {
                 state.failure = None;
-                let stale_at = state.refresh.stale_at().unwrap_or(now);
-                self.hold(set, now, stale_at);
+                state.worked_at = Some(now);
+                self.hold(&mut state, landed, before.as_deref(), now);
             }
             Err(error) => {
                 state.failure = Some(error.kind);
-                self.report_failure(&error);
+                state.memory.doubt();
+                self.report().failed(&error);
             }
         }
         self.quiet(&state.refresh);
+        let staleness = state.refresh.staleness(now);
         drop(state);
+        self.report().staleness(staleness);
         self.landed.send_replace(flight);
+        true
     }
 
     pub(crate) const fn issuer(&self) -> &Issuer {
@@ -247,15 +322,31 @@ impl IssuerKeys {
         &self.means
     }
 
-    fn hold(&self, set: KeySet, now: Duration, stale_at: Duration) {
-        let before = self.held.load_full();
-        self.report_success(&set, before.as_deref());
-        let epoch = match &before {
+    /// Puts a set into use. `before` is the one in use: it changes only here, under the lock.
+    fn hold(&self, state: &mut State, landed: Landed, before: Option<&Held>, now: Duration) {
+        let report = self.report();
+        let (set, memory) = match landed {
+            Landed::New { set, memory } => {
+                report.loaded(&set, before.map(|before| &*before.set));
+                (Arc::new(set), memory)
+            }
+            Landed::Same { memory } => {
+                report.confirmed();
+                let Some(before) = before else { return };
+                (Arc::clone(&before.set), memory)
+            }
+        };
+        let epoch = match before {
             // INVARIANT (cache the identity): a key that left takes the epoch with it.
             Some(before) if before.set.lives_on_in(&set) => before.epoch,
             _ => Epoch::new(),
         };
-        self.held.store(Some(Arc::new(Held { set: Arc::new(set), epoch, since: now, stale_at })));
+        if before.is_none_or(|before| !before.set.is_same(&set)) {
+            state.absent.clear();
+        }
+        state.memory = memory;
+        let stale_at = state.refresh.stale_at().unwrap_or(now);
+        self.held.store(Some(Arc::new(Held { set, epoch, since: now, stale_at })));
     }
 
     fn quiet(&self, refresh: &Refresh) {
@@ -264,35 +355,25 @@ impl IssuerKeys {
 
     /// Never held over an await.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.refresh.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Duration {
-        self.means.clock.monotonic()
+        self.means.now()
     }
 
-    /// The issuer for the log: not if a token brought it here.
-    fn name(&self) -> Option<&str> {
-        self.pinned.then(|| self.issuer.as_str())
+    fn report(&self) -> Report<'_> {
+        Report::of(&self.issuer, self.pinned)
     }
+}
 
-    fn report_success(&self, set: &KeySet, before: Option<&Held>) {
-        let (issuer, keys) = (self.name(), set.keys().len());
-        tracing::debug!(issuer, keys, "key set loaded");
-        // The same odd key every ten minutes is not news.
-        if before.is_some_and(|before| before.set.skipped() == set.skipped()) {
-            return;
+impl State {
+    fn need(&self, now: Duration, want: Want) -> Need {
+        match want {
+            Want::Missing(key) if self.absent.holds(now, key) => Need::Absent,
+            Want::Missing(_) => Need::Missing,
+            Want::Set => Need::Known,
         }
-        for skipped in set.skipped() {
-            let (index, reason) = (skipped.index(), skipped.reason());
-            tracing::warn!(issuer, index, %reason, "key skipped");
-        }
-    }
-
-    fn report_failure(&self, error: &LoadError) {
-        // The cause may name a host, which for an issuer found by a pattern is up to others.
-        let cause = error.source().filter(|_| self.pinned).map(first_cause);
-        tracing::warn!(issuer = self.name(), %error, cause, "key set not loaded");
     }
 }
 
@@ -330,13 +411,6 @@ impl Found {
             (Self::Missing, _) => Err(KeyError::UNKNOWN),
         }
     }
-}
-
-fn first_cause(mut error: &(dyn Error + 'static)) -> String {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 fn nanoseconds(time: Duration) -> u64 {

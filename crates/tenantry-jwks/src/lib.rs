@@ -36,25 +36,35 @@
 //! # Ok::<_, tenantry_jwks::KeySetError>(())
 //! ```
 
+mod absent;
 mod budget;
+mod cache_control;
 mod clock;
 mod der;
 mod discovery;
 mod document;
+mod egress;
 mod error;
 #[cfg(feature = "reqwest")]
 mod fetch;
+mod fetch_error;
 mod flight;
 mod issuer;
 mod json;
 mod jwk;
 mod key;
+mod key_file;
 mod keys;
 mod load;
 mod material;
+mod means;
 mod numbers;
 mod pem;
 mod refresh;
+mod report;
+#[cfg(feature = "reqwest")]
+mod resolve;
+mod room;
 mod settings;
 mod skipped;
 mod source;
@@ -63,19 +73,23 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod validator;
 
 pub use clock::SystemClock;
+pub use egress::is_public_address;
 pub use error::{KeyError, KeyErrorKind, LoadErrorKind};
 #[cfg(feature = "reqwest")]
 pub use fetch::HttpTransport;
+pub use fetch_error::{FetchError, FetchErrorKind};
 pub use issuer::{FoundKey, IssuerKeys};
 pub use key::{InvalidSignature, Key};
+pub use key_file::{KeyFileError, KeyFileErrorKind};
 pub use keys::{KeySet, KeySetError, Selection};
+#[cfg(feature = "reqwest")]
+pub use resolve::{Resolver, SystemResolver};
 pub use settings::KeySettings;
 pub use skipped::{SkipReason, SkippedKey};
 pub use source::KeySource;
 pub use status::KeyStatus;
 pub use store::KeyStore;
-pub use transport::{
-    FetchError, FetchErrorKind, FetchRequest, FetchResponse, Transport, UrlOrigin,
-};
+pub use transport::{FetchRequest, FetchResponse, Transport, UrlOrigin};

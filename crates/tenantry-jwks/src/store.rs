@@ -8,8 +8,8 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tenantry_core::{Clock, Issuer};
 
-use crate::issuer::{IssuerKeys, Means};
-use crate::refresh::Dice;
+use crate::issuer::IssuerKeys;
+use crate::means::Means;
 use crate::settings::KeySettings;
 use crate::source::KeySource;
 use crate::transport::Transport;
@@ -34,7 +34,7 @@ impl KeyStore {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self::with_dice(settings, transport, clock, Box::new(roll))
+        Self::with_randomness(settings, transport, clock, roll)
     }
 
     /// Makes a store without issuers whose jitter is drawn from `random`, numbers spread evenly over
@@ -48,15 +48,6 @@ impl KeyStore {
         clock: Arc<dyn Clock>,
         random: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Self {
-        Self::with_dice(settings, transport, clock, Box::new(move || Dice(random())))
-    }
-
-    pub(crate) fn with_dice(
-        settings: KeySettings,
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-        dice: Box<dyn Fn() -> Dice + Send + Sync>,
-    ) -> Self {
         let found = Cache::builder()
             .max_capacity(settings.capacity)
             .time_to_idle(settings.idle_time)
@@ -64,7 +55,7 @@ impl KeyStore {
             // each request.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let means = Arc::new(Means { settings, transport, clock, dice });
+        let means = Arc::new(Means::new(settings, transport, clock, Box::new(random)));
         Self { pinned: HashMap::new(), found, means }
     }
 
@@ -117,11 +108,11 @@ impl fmt::Debug for KeyStore {
     }
 }
 
-fn roll() -> Dice {
+fn roll() -> u64 {
     let mut bytes = [0; 8];
     // Without randomness instances do not drift apart; nothing else depends on it.
     let filled = aws_lc_rs::rand::fill(&mut bytes);
-    Dice(filled.map_or(u64::MAX / 2, |()| u64::from_ne_bytes(bytes)))
+    filled.map_or(u64::MAX / 2, |()| u64::from_ne_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -172,7 +163,7 @@ mod tests {
 
     #[test]
     fn chance_is_not_a_constant() {
-        let rolls: Vec<_> = (0..8).map(|_| roll().0).collect();
+        let rolls: Vec<_> = (0..8).map(|_| roll()).collect();
         assert!(rolls.iter().any(|roll| *roll != rolls[0]));
     }
 }

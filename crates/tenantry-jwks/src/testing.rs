@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use tenantry_core::{BoxFuture, Clock, Issuer};
 use tokio::sync::{oneshot, watch};
 
+use crate::fetch_error::{FetchError, FetchErrorKind};
 use crate::issuer::IssuerKeys;
-use crate::refresh::Dice;
 use crate::settings::KeySettings;
 use crate::source::KeySource;
 use crate::store::KeyStore;
-use crate::transport::{FetchError, FetchErrorKind, FetchRequest, FetchResponse, Transport};
+use crate::transport::{FetchRequest, FetchResponse, Transport};
 
 /// Stands still until it is told to move.
 #[derive(Debug, Default)]
@@ -163,8 +163,8 @@ impl Bench {
         let (clock, script) = (Arc::new(ManualClock::default()), Arc::new(Script::default()));
         // Not at zero: a moment of zero must not mean "never".
         clock.advance(Duration::from_secs(1000));
-        let dice = Box::new(|| Dice(u64::MAX / 2 + 1));
-        let mut store = KeyStore::with_dice(settings, script.clone(), clock.clone(), dice);
+        let middle = || u64::MAX / 2 + 1;
+        let mut store = KeyStore::with_randomness(settings, script.clone(), clock.clone(), middle);
         store.pin(Issuer::new(ISSUER), source);
         Self { clock, script, store }
     }
@@ -238,4 +238,32 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
 /// The `SubjectPublicKeyInfo` of a public key.
 pub(crate) fn spki<'a, K: AsDer<aws_lc_rs::encoding::PublicKeyX509Der<'a>>>(key: &K) -> Vec<u8> {
     key.as_der().unwrap().as_ref().to_vec()
+}
+
+/// A name service that says one thing after the other, the last one again and again.
+#[cfg(feature = "reqwest")]
+pub(crate) struct Names {
+    answers: Mutex<Vec<Vec<std::net::IpAddr>>>,
+    asked: AtomicU64,
+}
+
+#[cfg(feature = "reqwest")]
+impl Names {
+    pub(crate) fn of<const N: usize>(answers: [Vec<std::net::IpAddr>; N]) -> Self {
+        Self { answers: Mutex::new(answers.into()), asked: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl crate::resolve::Resolver for Names {
+    fn resolve(&self, _: &str) -> BoxFuture<std::io::Result<Vec<std::net::IpAddr>>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        Box::pin(std::future::ready(Ok(answer)))
+    }
 }

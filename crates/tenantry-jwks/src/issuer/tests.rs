@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::error::KeyErrorKind;
+use crate::fetch_error::FetchErrorKind;
+use crate::settings::KeySettings;
 use crate::testing::{
     Bench, ISSUER, ManualClock, Script, Step, URL, ed25519, ed25519_pair, pem, set, spki,
 };
-use crate::transport::FetchErrorKind;
 
 type Verdict = Result<Option<String>, KeyErrorKind>;
 
