@@ -18,7 +18,7 @@ use crate::keys::{KeySet, Selection};
 use crate::load::Memory;
 use crate::means::Means;
 use crate::refresh::{Advice, Answer, Flight, Need, Outcome, Refresh};
-use crate::report::{Refusal, Report};
+use crate::report::{News, Refusal, Report};
 use crate::source::{KeySource, Kind, Place, UrlRules};
 use crate::status::KeyStatus;
 
@@ -35,6 +35,8 @@ pub struct IssuerKeys {
     held: ArcSwapOption<Held>,
     /// Before this moment, in nanoseconds, a request for a known key need not take the lock.
     quiet_until: AtomicU64,
+    /// When somebody last asked, in nanoseconds, give or take a second.
+    used_at: AtomicU64,
     state: Mutex<State>,
     /// The last fetch that ended.
     landed: watch::Sender<Flight>,
@@ -59,8 +61,10 @@ impl State {
 struct Held {
     set: Arc<KeySet>,
     epoch: Epoch,
-    /// When the issuer last said that this is its set.
+    /// When it came into use or was confirmed.
     since: Duration,
+    /// How long before that the issuer said that this is its set: it may come from the disk.
+    age_then: Duration,
     stale_at: Duration,
 }
 
@@ -98,11 +102,12 @@ impl IssuerKeys {
             issuer,
             pinned,
             source,
-            means,
             held: ArcSwapOption::new(held),
             quiet_until: AtomicU64::new(quiet_until),
+            used_at: AtomicU64::new(nanoseconds(means.now())),
             state: Mutex::new(State::new(refresh)),
             landed: watch::Sender::new(Flight::NONE),
+            means,
         })
     }
 
@@ -145,7 +150,7 @@ impl IssuerKeys {
     ) -> Result<FoundKey, KeyError> {
         let now = self.now();
         let mut found = self.find(kid, algorithm, now);
-        let want = Want::Missing(self.means.hash(kid, algorithm));
+        let want = || Want::Missing(self.means.hash(kid, algorithm));
         let mut answer = match (&found, &self.source) {
             (Found::Ambiguous, _) => return Err(KeyError::AMBIGUOUS),
             (Found::Missing, None) => return Err(KeyError::UNKNOWN),
@@ -153,13 +158,13 @@ impl IssuerKeys {
                 self.look(now);
                 Answer::Use
             }
-            (Found::Missing, Some(_)) => self.ask(now, want),
+            (Found::Missing, Some(_)) => self.ask(now, want()),
         };
         while let Answer::Wait(flight) = answer {
             self.has_landed(flight).await;
             let now = self.now();
             found = self.find(kid, algorithm, now);
-            answer = self.after_wait(now, &found, want);
+            answer = self.after_wait(now, &found, want());
         }
         found.judged(answer)
     }
@@ -178,13 +183,15 @@ impl IssuerKeys {
         let held = self.held.load();
         let state = self.state();
         let (next_at, staleness) = (state.refresh.next_at(), state.refresh.staleness(now));
+        let (failure, worked_at) = (state.failure, state.worked_at);
+        drop(state);
         self.report().staleness(staleness);
         KeyStatus {
             keys: held.as_ref().map_or(0, |held| held.set.keys().len()),
-            age: held.as_ref().map(|held| now.saturating_sub(held.since)),
+            age: held.as_ref().map(|held| held.age(now)),
             usable: held.as_ref().is_some_and(|held| now < held.stale_at),
-            failure: state.failure,
-            last_success: state.worked_at.map(|at| now.saturating_sub(at)),
+            failure,
+            last_success: worked_at.map(|at| now.saturating_sub(at)),
             next_refresh: self.source.as_ref().map(|_| next_at.saturating_sub(now)),
             staleness,
             epoch: held.as_ref().map(|held| held.epoch),
@@ -205,6 +212,7 @@ impl IssuerKeys {
 
     /// Starts a refresh if one is due.
     fn look(self: &Arc<Self>, now: Duration) {
+        self.touch(now);
         if nanoseconds(now) >= self.quiet_until.load(Ordering::Relaxed) {
             self.ask(now, Want::Set);
         }
@@ -215,6 +223,7 @@ impl IssuerKeys {
         let (Some((place, urls)), Ok(runtime)) = (&self.source, Handle::try_current()) else {
             return Answer::Unavailable { retry_after: Duration::ZERO };
         };
+        self.touch(now);
         let (mut seat, mut crowded) = (None, false);
         let mut state = self.state();
         let need = state.need(now, want);
@@ -274,44 +283,48 @@ impl IssuerKeys {
     /// Takes in how a fetch ended. `false`: too late, others may have started, and finished, since
     /// this one was given up.
     pub(crate) fn land(&self, flight: Flight, landed: Result<Landed, LoadError>) -> bool {
-        let now = self.now();
+        let (now, dice) = (self.now(), self.means.dice());
+        let mut state = self.state();
         let before = self.held.load_full();
-        // Asked for only with a set to compare with.
         let landed = match (landed, &before) {
+            // Nobody asks whether a set changed that is not there.
             (Ok(Landed::Same { .. }), None) => Err(LoadErrorKind::Status(304).into()),
             (landed, _) => landed,
         };
-        let lifetime = |memory: &Memory| {
-            self.means.settings.lifetime(memory.keys.as_ref().and_then(|keys| keys.said))
-        };
-        let outcome = match &landed {
-            Ok(Landed::New { memory, .. } | Landed::Same { memory }) => {
-                Outcome::Loaded { lifetime: lifetime(memory) }
-            }
-            Err(_) => Outcome::Failed,
-        };
-        let mut state = self.state();
-        if !state.refresh.land(now, flight, outcome, self.means.dice()) {
+        if !state.refresh.land(now, flight, self.outcome(&landed), dice) {
             return false;
         }
-        match landed {
-            Ok(landed) => {
-                state.failure = None;
-                state.worked_at = Some(now);
-                self.hold(&mut state, landed, before.as_deref(), now);
-            }
+        let news = match landed {
+            Ok(landed) => self.hold(&mut state, landed, before, now),
             Err(error) => {
                 state.failure = Some(error.kind);
                 state.memory.doubt();
-                self.report().failed(&error);
+                News::Failed(error)
             }
-        }
+        };
         self.quiet(&state.refresh);
         let staleness = state.refresh.staleness(now);
         drop(state);
-        self.report().staleness(staleness);
         self.landed.send_replace(flight);
+        // Without the lock: whoever listens may be slow, or ask for the status.
+        self.report().landed(&news);
+        self.report().staleness(staleness);
         true
+    }
+
+    fn outcome(&self, landed: &Result<Landed, LoadError>) -> Outcome {
+        let lifetime = |memory: &Memory| {
+            self.means.settings.lifetime(memory.keys.as_ref().and_then(|keys| keys.said))
+        };
+        match landed {
+            Ok(Landed::New { memory, .. } | Landed::Same { memory }) => {
+                Outcome::Loaded { lifetime: lifetime(memory) }
+            }
+            Ok(Landed::Restored { memory, age, .. }) => {
+                Outcome::Restored { age: *age, lifetime: lifetime(memory) }
+            }
+            Err(_) => Outcome::Failed,
+        }
     }
 
     pub(crate) const fn issuer(&self) -> &Issuer {
@@ -323,30 +336,57 @@ impl IssuerKeys {
     }
 
     /// Puts a set into use. `before` is the one in use: it changes only here, under the lock.
-    fn hold(&self, state: &mut State, landed: Landed, before: Option<&Held>, now: Duration) {
-        let report = self.report();
-        let (set, memory) = match landed {
-            Landed::New { set, memory } => {
-                report.loaded(&set, before.map(|before| &*before.set));
-                (Arc::new(set), memory)
-            }
+    fn hold(
+        &self,
+        state: &mut State,
+        landed: Landed,
+        before: Option<Arc<Held>>,
+        now: Duration,
+    ) -> News {
+        let old = before.as_ref().map(|before| Arc::clone(&before.set));
+        let (set, memory, age_then, is_news) = match landed {
+            Landed::New { set, memory } => (Arc::new(set), memory, Duration::ZERO, true),
+            Landed::Restored { set, memory, age } => (Arc::new(set), memory, age, true),
             Landed::Same { memory } => {
-                report.confirmed();
-                let Some(before) = before else { return };
-                (Arc::clone(&before.set), memory)
+                (old.clone().unwrap_or_default(), memory, Duration::ZERO, false)
             }
         };
-        let epoch = match before {
+        let epoch = match &before {
             // INVARIANT (cache the identity): a key that left takes the epoch with it.
             Some(before) if before.set.lives_on_in(&set) => before.epoch,
             _ => Epoch::new(),
         };
-        if before.is_none_or(|before| !before.set.is_same(&set)) {
+        if old.as_ref().is_none_or(|old| !old.is_same(&set)) {
             state.absent.clear();
         }
+        state.failure = None;
         state.memory = memory;
+        if !state.refresh.is_unconfirmed() {
+            state.worked_at = Some(now);
+        }
         let stale_at = state.refresh.stale_at().unwrap_or(now);
-        self.held.store(Some(Arc::new(Held { set, epoch, since: now, stale_at })));
+        let held = Held { set: Arc::clone(&set), epoch, since: now, age_then, stale_at };
+        self.held.store(Some(Arc::new(held)));
+        match (is_news, state.refresh.is_unconfirmed()) {
+            (true, true) => News::Restored(set),
+            (true, false) => News::Loaded { set, before: old },
+            (false, _) => News::Confirmed,
+        }
+    }
+
+    /// Whether nobody has asked for so long.
+    pub(crate) fn is_idle_for(&self, time: Duration) -> bool {
+        let used_at = self.used_at.load(Ordering::Relaxed);
+        nanoseconds(self.now()).saturating_sub(used_at) >= nanoseconds(time)
+    }
+
+    /// Takes down that somebody asked. Once a second is enough: many threads write here.
+    fn touch(&self, now: Duration) {
+        let now = nanoseconds(now);
+        let since = now.saturating_sub(self.used_at.load(Ordering::Relaxed));
+        if since >= nanoseconds(Duration::from_secs(1)) {
+            self.used_at.store(now, Ordering::Relaxed);
+        }
     }
 
     fn quiet(&self, refresh: &Refresh) {
@@ -385,7 +425,12 @@ impl fmt::Debug for IssuerKeys {
 
 impl Held {
     fn fixed(set: Arc<KeySet>) -> Self {
-        Self { set, epoch: Epoch::new(), since: Duration::ZERO, stale_at: Duration::MAX }
+        let (since, age_then) = (Duration::ZERO, Duration::ZERO);
+        Self { set, epoch: Epoch::new(), since, age_then, stale_at: Duration::MAX }
+    }
+
+    const fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since).saturating_add(self.age_then)
     }
 }
 
@@ -413,7 +458,7 @@ impl Found {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -67,6 +67,7 @@ mod resolve;
 mod room;
 mod settings;
 mod skipped;
+mod snapshot;
 mod source;
 mod status;
 mod store;

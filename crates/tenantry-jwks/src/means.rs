@@ -9,6 +9,7 @@ use tenantry_core::{Algorithm, Clock};
 use crate::refresh::Dice;
 use crate::room::Room;
 use crate::settings::KeySettings;
+use crate::snapshot::Snapshots;
 use crate::transport::Transport;
 
 /// What all issuers of a store have in common.
@@ -18,6 +19,7 @@ pub(crate) struct Means {
     pub(crate) clock: Arc<dyn Clock>,
     random: Box<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) room: Room,
+    pub(crate) snapshots: Option<Snapshots>,
     hasher: RandomState,
 }
 
@@ -29,7 +31,9 @@ impl Means {
         random: Box<dyn Fn() -> u64 + Send + Sync>,
     ) -> Self {
         let room = Room::new(settings.fetches_in_flight);
-        Self { settings, transport, clock, random, room, hasher: RandomState::new() }
+        let snapshots = settings.snapshots.as_deref().and_then(Snapshots::open);
+        let hasher = RandomState::new();
+        Self { settings, transport, clock, random, room, snapshots, hasher }
     }
 
     pub(crate) fn now(&self) -> Duration {

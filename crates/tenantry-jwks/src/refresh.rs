@@ -132,6 +132,8 @@ struct Loaded {
     refresh_at: Duration,
     /// The end of its lifetime.
     old_at: Duration,
+    /// How long it was past its lifetime then: it comes from an earlier process.
+    old_by: Duration,
     stale_at: Duration,
 }
 
@@ -212,8 +214,9 @@ impl Refresh {
             }
             Outcome::Restored { age, lifetime } => {
                 let left = lifetime.saturating_add(self.rules.max_stale).saturating_sub(age);
-                let stale_at = now.saturating_add(left);
-                self.use_from(now, Loaded { refresh_at: now, old_at: now, stale_at });
+                let old_at = now.saturating_add(lifetime.saturating_sub(age));
+                let (stale_at, old_by) = (now.saturating_add(left), age.saturating_sub(lifetime));
+                self.use_from(now, Loaded { refresh_at: now, old_at, old_by, stale_at });
                 self.restored = true;
             }
         }
@@ -244,7 +247,8 @@ impl Refresh {
 
     /// How long the set in use is past its lifetime.
     pub(crate) fn staleness(&self, now: Duration) -> Duration {
-        self.loaded.map_or(Duration::ZERO, |loaded| now.saturating_sub(loaded.old_at))
+        let old = self.loaded.filter(|loaded| now >= loaded.old_at);
+        old.map_or(Duration::ZERO, |old| now.saturating_sub(old.old_at).saturating_add(old.old_by))
     }
 
     /// Whether the set in use comes from an earlier process and no fetch has ended since.
@@ -323,6 +327,7 @@ impl Refresh {
         Loaded {
             refresh_at: now.saturating_add(earliest).saturating_add(dice.part_of(spread)),
             old_at,
+            old_by: Duration::ZERO,
             stale_at: old_at.saturating_add(self.rules.max_stale),
         }
     }

@@ -12,6 +12,7 @@
 //! | `tenantry_key_staleness_seconds`       | `issuer`            | of a pinned issuer, past its lifetime |
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
@@ -32,6 +33,14 @@ pub(crate) enum Refusal {
     Crowded,
 }
 
+/// How a fetch ended.
+pub(crate) enum News {
+    Confirmed,
+    Failed(LoadError),
+    Loaded { set: Arc<KeySet>, before: Option<Arc<KeySet>> },
+    Restored(Arc<KeySet>),
+}
+
 /// Speaks for one issuer.
 #[derive(Clone, Copy)]
 pub(crate) struct Report<'a>(Option<&'a Issuer>);
@@ -41,26 +50,37 @@ impl<'a> Report<'a> {
         Self(pinned.then_some(issuer))
     }
 
-    pub(crate) fn loaded(self, set: &KeySet, before: Option<&KeySet>) {
-        self.count_fetch("loaded");
-        let (issuer, keys) = (self.name(), set.keys().len());
-        tracing::debug!(issuer, keys, "key set loaded");
+    pub(crate) fn landed(self, news: &News) {
+        let issuer = self.name();
+        match news {
+            News::Confirmed => {
+                self.count_fetch("unchanged");
+                tracing::debug!(issuer, "key set unchanged");
+            }
+            News::Failed(error) => self.failed(error),
+            News::Loaded { set, before } => {
+                self.count_fetch("loaded");
+                tracing::debug!(issuer, keys = set.keys().len(), "key set loaded");
+                self.skipped(set, before.as_deref());
+            }
+            News::Restored(set) => {
+                tracing::info!(issuer, keys = set.keys().len(), "key set taken from the disk");
+            }
+        }
+    }
+
+    fn skipped(self, set: &KeySet, before: Option<&KeySet>) {
         // The same odd key every ten minutes is not news.
         if before.is_some_and(|before| before.skipped() == set.skipped()) {
             return;
         }
         for skipped in set.skipped() {
             let (index, reason) = (skipped.index(), skipped.reason());
-            tracing::warn!(issuer, index, %reason, "key skipped");
+            tracing::warn!(issuer = self.name(), index, %reason, "key skipped");
         }
     }
 
-    pub(crate) fn confirmed(self) {
-        self.count_fetch("unchanged");
-        tracing::debug!(issuer = self.name(), "key set unchanged");
-    }
-
-    pub(crate) fn failed(self, error: &LoadError) {
+    fn failed(self, error: &LoadError) {
         self.count_fetch("failed");
         let kind = error.kind.label();
         counter!("tenantry_key_fetch_failures_total", "issuer" => self.label(), "kind" => kind)

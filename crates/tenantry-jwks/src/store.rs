@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tenantry_core::{Clock, Issuer};
 
-use crate::issuer::IssuerKeys;
+use crate::issuer::{IssuerKeys, nanoseconds};
 use crate::means::Means;
 use crate::settings::KeySettings;
 use crate::source::KeySource;
@@ -17,12 +18,14 @@ use crate::transport::Transport;
 /// The keys of all issuers.
 ///
 /// Issuers that the configuration names are [pinned](Self::pin). Issuers that are found by a
-/// pattern go into a bounded cache: what was not asked for longest goes first, and what is idle goes
-/// too.
+/// pattern go into a bounded cache: what was not asked for longest goes first. What is idle goes too,
+/// when it is asked for again or another comes.
 // INVARIANT (isolation): there is no way from here to a key but by the issuer that it belongs to.
 pub struct KeyStore {
     pinned: HashMap<Issuer, Arc<IssuerKeys>>,
     found: Cache<Issuer, Arc<IssuerKeys>>,
+    /// No search for idle issuers before this moment, in nanoseconds.
+    swept_until: AtomicU64,
     means: Arc<Means>,
 }
 
@@ -50,13 +53,12 @@ impl KeyStore {
     ) -> Self {
         let found = Cache::builder()
             .max_capacity(settings.capacity)
-            .time_to_idle(settings.idle_time)
             // With the default policy a newcomer may be refused room: it would be fetched anew at
             // each request.
             .eviction_policy(EvictionPolicy::lru())
             .build();
         let means = Arc::new(Means::new(settings, transport, clock, Box::new(random)));
-        Self { pinned: HashMap::new(), found, means }
+        Self { pinned: HashMap::new(), found, swept_until: AtomicU64::new(0), means }
     }
 
     /// Adds an issuer that is never dropped. One that is there already is replaced.
@@ -74,7 +76,7 @@ impl KeyStore {
     /// and not dropped since.
     #[must_use]
     pub fn get(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
-        self.pinned.get(issuer).cloned().or_else(|| self.found.get(issuer))
+        self.pinned.get(issuer).cloned().or_else(|| self.get_found(issuer))
     }
 
     /// Returns the keys of `issuer`, taking it in if it is not there. Nothing is fetched yet.
@@ -86,9 +88,44 @@ impl KeyStore {
         if let Some(keys) = self.pinned.get(issuer) {
             return Arc::clone(keys);
         }
+        if let Some(keys) = self.get_found(issuer.as_str()) {
+            return keys;
+        }
+        self.sweep();
         self.found.get_with_by_ref(issuer, || {
             IssuerKeys::new(issuer.clone(), source(), false, Arc::clone(&self.means))
         })
+    }
+
+    fn get_found(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
+        let keys = self.found.get(issuer)?;
+        if keys.is_idle_for(self.means.settings.idle_time) {
+            self.found.invalidate(issuer);
+            return None;
+        }
+        Some(keys)
+    }
+
+    /// Drops what is idle, now and then. By our clock: the cache has one of its own.
+    fn sweep(&self) {
+        let idle_time = self.means.settings.idle_time;
+        let now = nanoseconds(self.means.now());
+        let until = self.swept_until.load(Ordering::Relaxed);
+        let next = now.saturating_add(nanoseconds(idle_time / 4));
+        // One of those who come at the same time is enough.
+        let mine = now >= until
+            && self
+                .swept_until
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if !mine {
+            return;
+        }
+        for (issuer, keys) in &self.found {
+            if keys.is_idle_for(idle_time) {
+                self.found.invalidate(&*issuer);
+            }
+        }
     }
 }
 
