@@ -407,6 +407,13 @@ impl IssuerKeys {
     }
 }
 
+#[cfg(test)]
+impl IssuerKeys {
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.state().refresh.is_flying(self.now())
+    }
+}
+
 impl State {
     fn need(&self, now: Duration, want: Want) -> Need {
         match want {

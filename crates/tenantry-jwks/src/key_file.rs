@@ -81,3 +81,27 @@ impl Error for KeyFileError {
         Some(self.source.as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::keys_of;
+
+    #[test]
+    fn a_file_is_read_or_said_to_be_unreadable_or_no_key_set() {
+        let path = std::env::temp_dir().join(format!("tenantry-key-file-{}", std::process::id()));
+        let read = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            KeySet::read(&path)
+        };
+        assert_eq!(read(keys_of(["a"]).to_string().as_bytes()).unwrap().keys().len(), 1);
+        let error = read(b"\xff").unwrap_err();
+        assert_eq!(error.kind(), KeyFileErrorKind::KeySet);
+        assert!(error.source().unwrap().to_string().starts_with("not a JWK set"));
+        std::fs::remove_file(&path).unwrap();
+        let error = KeySet::read(&path).unwrap_err();
+        assert_eq!(error.kind(), KeyFileErrorKind::Unreadable);
+        assert_eq!(error.to_string(), "the file cannot be read");
+        assert!(error.source().unwrap().downcast_ref::<io::Error>().is_some());
+    }
+}

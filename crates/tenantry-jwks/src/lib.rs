@@ -72,6 +72,8 @@ mod source;
 mod status;
 mod store;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod testing;
 mod transport;
 mod validator;

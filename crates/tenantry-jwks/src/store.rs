@@ -134,6 +134,13 @@ impl KeyStore {
     pub(crate) fn forget(&self, issuer: &Issuer) {
         self.found.invalidate(issuer);
     }
+
+    /// How many issuers that were found by a pattern are kept, once the cache has done what it puts
+    /// off.
+    pub(crate) fn kept(&self) -> u64 {
+        self.found.run_pending_tasks();
+        self.found.entry_count()
+    }
 }
 
 impl fmt::Debug for KeyStore {
