@@ -2,7 +2,7 @@
 //! services.
 //!
 //! - [`TestIssuer`] has keys of its own, publishes them over loopback HTTP or as a document, and
-//!   signs tokens.
+//!   signs tokens. It rotates its keys, hangs, fails and recovers when it is told to.
 //! - [`TokenBuilder`] makes a token that a resource server should accept, or one that is wrong in
 //!   the way a test is about.
 //! - [`request_of`] makes a ready [`TenantAwareRequest`](tenantry_core::TenantAwareRequest), for unit
