@@ -1,8 +1,8 @@
 //! The keys of one issuer, over time.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use crate::absent::Absent;
 use crate::error::{KeyError, LoadError, LoadErrorKind};
 use crate::flight::{Landed, Landing, fly};
-use crate::key::Key;
-use crate::keys::{KeySet, Selection};
+use crate::held::{Found, FoundKey, Held};
 use crate::load::Memory;
 use crate::means::Means;
 use crate::refresh::{Advice, Answer, Flight, Need, Outcome, Refresh};
 use crate::report::{News, Refusal, Report};
 use crate::source::{KeySource, Kind, Place, UrlRules};
 use crate::status::KeyStatus;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, spawn};
 
 /// The keys of one issuer.
 ///
@@ -58,32 +58,13 @@ impl State {
     }
 }
 
-struct Held {
-    set: Arc<KeySet>,
-    epoch: Epoch,
-    /// When it came into use or was confirmed.
-    since: Duration,
-    /// How long before that the issuer said that this is its set: it may come from the disk.
-    age_then: Duration,
-    stale_at: Duration,
-}
-
 /// What a request is about.
 #[derive(Clone, Copy)]
-enum Want {
-    /// A key that the set in use lacks, as a number.
-    Missing(u64),
+enum Want<'a> {
+    /// A key of this name, for this algorithm.
+    Key(Option<&'a str>, Algorithm),
     /// The set in use, whatever is in it.
     Set,
-}
-
-/// A key to judge a token by.
-#[derive(Clone, Debug)]
-pub struct FoundKey {
-    /// The key.
-    pub key: Arc<Key>,
-    /// The epoch of the set that it was found in.
-    pub epoch: Epoch,
 }
 
 impl IssuerKeys {
@@ -148,25 +129,22 @@ impl IssuerKeys {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<FoundKey, KeyError> {
-        let now = self.now();
-        let mut found = self.find(kid, algorithm, now);
-        let want = || Want::Missing(self.means.hash(kid, algorithm));
+        let (mut now, want) = (self.now(), Want::Key(kid, algorithm));
+        let found = self.find(kid, algorithm, now);
         let mut answer = match (&found, &self.source) {
-            (Found::Ambiguous, _) => return Err(KeyError::AMBIGUOUS),
             (Found::Missing, None) => return Err(KeyError::UNKNOWN),
-            (Found::Key(_), _) => {
+            (Found::Missing, Some(_)) => self.ask(now, want),
+            (Found::Ambiguous | Found::Key(_), _) => {
                 self.look(now);
-                Answer::Use
+                return found.judged(Answer::Use);
             }
-            (Found::Missing, Some(_)) => self.ask(now, want()),
         };
         while let Answer::Wait(flight) = answer {
             self.has_landed(flight).await;
-            let now = self.now();
-            found = self.find(kid, algorithm, now);
-            answer = self.after_wait(now, &found, want());
+            now = self.now();
+            answer = self.after_wait(now, want);
         }
-        found.judged(answer)
+        self.find(kid, algorithm, now).judged(answer)
     }
 
     /// Starts the first fetch in the background, unless there was one.
@@ -198,18 +176,6 @@ impl IssuerKeys {
         }
     }
 
-    fn find(&self, kid: Option<&str>, algorithm: Algorithm, now: Duration) -> Found {
-        let held = self.held.load();
-        let Some(held) = held.as_ref().filter(|held| now < held.stale_at) else {
-            return Found::Missing;
-        };
-        match held.set.select(kid, algorithm) {
-            Selection::Ambiguous => Found::Ambiguous,
-            Selection::None => Found::Missing,
-            Selection::One(key) => Found::Key(FoundKey { key: Arc::clone(key), epoch: held.epoch }),
-        }
-    }
-
     /// Starts a refresh if one is due.
     fn look(self: &Arc<Self>, now: Duration) {
         self.touch(now);
@@ -219,14 +185,14 @@ impl IssuerKeys {
     }
 
     /// Asks what to do, and does it.
-    fn ask(self: &Arc<Self>, now: Duration, want: Want) -> Answer {
+    fn ask(self: &Arc<Self>, now: Duration, want: Want<'_>) -> Answer {
         let (Some((place, urls)), Ok(runtime)) = (&self.source, Handle::try_current()) else {
             return Answer::Unavailable { retry_after: Duration::ZERO };
         };
         self.touch(now);
         let (mut seat, mut crowded) = (None, false);
         let mut state = self.state();
-        let need = state.need(now, want);
+        let need = self.need(&state, now, want);
         let Advice { answer, start } = state.refresh.ask(now, need, |errand| {
             seat = self.means.room.take(errand, self.pinned);
             crowded = seat.is_none();
@@ -236,12 +202,12 @@ impl IssuerKeys {
         let memory = start.map(|_| state.memory.clone());
         let staleness = state.refresh.staleness(now);
         drop(state);
-        self.report().staleness(staleness);
         if let (Some(flight), Some(seat), Some(memory)) = (start, seat, memory) {
+            self.report().staleness(staleness);
             let landing = Landing::of(Arc::clone(self), flight, seat);
             // INVARIANT (no network for strangers): the fetch belongs to nobody, so a caller that
             // disconnects neither stops it nor pays for it twice.
-            runtime.spawn(fly(landing, place.clone(), *urls, memory));
+            spawn(&runtime, fly(landing, place.clone(), *urls, memory));
         } else if crowded {
             self.report().refused(Refusal::Crowded);
         } else {
@@ -261,18 +227,38 @@ impl IssuerKeys {
 
     /// What a request gets that has waited. A fetch that brought nothing is not repeated; a set from
     /// the disk is only the start.
-    fn after_wait(self: &Arc<Self>, now: Duration, found: &Found, want: Want) -> Answer {
+    fn after_wait(self: &Arc<Self>, now: Duration, want: Want<'_>) -> Answer {
         let mut state = self.state();
-        let need = found.need();
+        let need = self.need(&state, now, want);
         if need == Need::Missing && state.refresh.is_unconfirmed() {
             drop(state);
             return self.ask(now, want);
         }
         let answer = state.refresh.after_wait(now, need);
-        if let (Answer::Unknown, Want::Missing(key)) = (answer, want) {
-            state.absent.insert(key, now.saturating_add(self.means.settings.absent_time));
+        if let (Answer::Unknown, Want::Key(kid, algorithm)) = (answer, want) {
+            let until = now.saturating_add(self.means.settings.absent_time);
+            state.absent.insert(self.means.hash(kid, algorithm), until);
         }
         answer
+    }
+
+    /// What a request needs. Looks again, now that the set cannot change: whoever looked just before
+    /// a fetch ended would otherwise start the next.
+    fn need(&self, state: &State, now: Duration, want: Want<'_>) -> Need {
+        let Want::Key(kid, algorithm) = want else {
+            return Need::Known;
+        };
+        match self.find(kid, algorithm, now) {
+            Found::Ambiguous | Found::Key(_) => Need::Known,
+            Found::Missing if state.absent.holds(now, self.means.hash(kid, algorithm)) => {
+                Need::Absent
+            }
+            Found::Missing => Need::Missing,
+        }
+    }
+
+    fn find(&self, kid: Option<&str>, algorithm: Algorithm, now: Duration) -> Found {
+        Found::of(self.held.load().as_deref(), kid, algorithm, now)
     }
 
     async fn has_landed(&self, flight: Flight) {
@@ -414,54 +400,9 @@ impl IssuerKeys {
     }
 }
 
-impl State {
-    fn need(&self, now: Duration, want: Want) -> Need {
-        match want {
-            Want::Missing(key) if self.absent.holds(now, key) => Need::Absent,
-            Want::Missing(_) => Need::Missing,
-            Want::Set => Need::Known,
-        }
-    }
-}
-
 impl fmt::Debug for IssuerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuerKeys").field("issuer", &self.issuer).finish_non_exhaustive()
-    }
-}
-
-impl Held {
-    fn fixed(set: Arc<KeySet>) -> Self {
-        let (since, age_then) = (Duration::ZERO, Duration::ZERO);
-        Self { set, epoch: Epoch::new(), since, age_then, stale_at: Duration::MAX }
-    }
-
-    const fn age(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.since).saturating_add(self.age_then)
-    }
-}
-
-enum Found {
-    Ambiguous,
-    Key(FoundKey),
-    Missing,
-}
-
-impl Found {
-    const fn need(&self) -> Need {
-        match self {
-            Self::Missing => Need::Missing,
-            Self::Ambiguous | Self::Key(_) => Need::Known,
-        }
-    }
-
-    fn judged(self, answer: Answer) -> Result<FoundKey, KeyError> {
-        match (self, answer) {
-            (_, Answer::Unavailable { retry_after }) => Err(KeyError::unavailable(retry_after)),
-            (Self::Ambiguous, _) => Err(KeyError::AMBIGUOUS),
-            (Self::Key(found), _) => Ok(found),
-            (Self::Missing, _) => Err(KeyError::UNKNOWN),
-        }
     }
 }
 

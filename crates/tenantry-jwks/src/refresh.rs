@@ -186,7 +186,9 @@ impl Refresh {
     pub(crate) fn after_wait(&self, now: Duration, need: Need) -> Answer {
         match need {
             Need::Known if self.in_use(now) => Answer::Use,
-            Need::Missing if self.in_use(now) && self.failures == 0 => Answer::Unknown,
+            Need::Absent | Need::Missing if self.in_use(now) && self.failures == 0 => {
+                Answer::Unknown
+            }
             _ => Answer::Unavailable { retry_after: self.retry_at.saturating_sub(now) },
         }
     }

@@ -1,6 +1,6 @@
 //! The keys of an issuer over a scripted network, under a clock that is set by hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tenantry_core::{Algorithm, Issuer};
@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::error::KeyErrorKind;
 use crate::fetch_error::FetchErrorKind;
+use crate::keys::KeySet;
 use crate::settings::KeySettings;
 use crate::testing::{
     Bench, ISSUER, ManualClock, Script, Step, URL, ask, ed25519, ed25519_pair, found, keys_of,
@@ -537,4 +538,12 @@ fn the_bench_is_shared_by_reference() {
     is_send_and_sync::<IssuerKeys>();
     is_send_and_sync::<crate::store::KeyStore>();
     is_send_and_sync::<(ManualClock, Script)>();
+}
+
+#[tokio::test]
+async fn whoever_looked_just_before_a_fetch_ended_does_not_start_the_next() {
+    let (bench, keys) = loaded().await;
+    let answer = keys.ask(keys.now(), Want::Key(Some("a"), Algorithm::EdDsa));
+    assert_eq!((answer, keys.is_fetching()), (Answer::Use, false));
+    assert_eq!(bench.script.count(), 1);
 }

@@ -107,3 +107,9 @@ async fn the_answer_for_an_issuer_that_was_dropped_is_dropped_too() {
     assert_eq!(ask(&back, "new").await, found("new"));
     assert_eq!(back.epoch(), epoch);
 }
+
+#[test]
+fn an_issuer_is_small() {
+    // Beside its keys, and what it remembers of absent ones: 2 KiB at most.
+    assert!(size_of::<IssuerKeys>() <= 1024, "{}", size_of::<IssuerKeys>());
+}
