@@ -31,6 +31,12 @@ impl Bucket {
         true
     }
 
+    /// Whether there is a token to take.
+    pub(crate) fn holds_one(&mut self, now: Duration) -> bool {
+        self.earn(now);
+        self.tokens > 0
+    }
+
     fn earn(&mut self, now: Duration) {
         let elapsed = now.saturating_sub(self.counted_at);
         let Some(earned) = elapsed.as_nanos().checked_div(self.refill.as_nanos()) else {

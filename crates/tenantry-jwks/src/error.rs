@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::transport::{FetchError, FetchErrorKind};
+use crate::fetch_error::{FetchError, FetchErrorKind};
 
 /// Why a token cannot be judged by a key of its issuer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,6 +82,27 @@ pub enum LoadErrorKind {
     NoUsableKey,
     /// The answer had this status instead of 200.
     Status(u16),
+}
+
+impl LoadErrorKind {
+    /// For a figure: one of a few words, whatever the issuer answers.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Fetch(FetchErrorKind::Connect) => "connect",
+            Self::Fetch(FetchErrorKind::Insecure) => "insecure",
+            Self::Fetch(FetchErrorKind::PrivateAddress) => "private_address",
+            Self::Fetch(FetchErrorKind::Protocol) => "protocol",
+            Self::Fetch(FetchErrorKind::TimedOut) => "timed_out",
+            Self::Fetch(FetchErrorKind::TooLarge) => "too_large",
+            Self::Fetch(FetchErrorKind::Url) => "url",
+            Self::File => "file",
+            Self::Interrupted => "interrupted",
+            Self::KeySet => "key_set",
+            Self::NoUsableKey => "no_usable_key",
+            Self::Status(_) => "status",
+        }
+    }
 }
 
 impl fmt::Display for LoadErrorKind {

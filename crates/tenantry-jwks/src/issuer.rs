@@ -1,33 +1,26 @@
 //! The keys of one issuer, over time.
 
-use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tenantry_core::{Algorithm, Clock, Epoch, Issuer};
+use tenantry_core::{Algorithm, Epoch, Issuer};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::absent::Absent;
 use crate::error::{KeyError, LoadError, LoadErrorKind};
-use crate::flight::{Landing, fly};
-use crate::key::Key;
-use crate::keys::{KeySet, Selection};
-use crate::refresh::{Advice, Answer, Dice, Flight, Need, Outcome, Refresh};
-use crate::settings::KeySettings;
+use crate::flight::{Landed, Landing, fly};
+use crate::held::{Found, FoundKey, Held};
+use crate::load::Memory;
+use crate::means::Means;
+use crate::refresh::{Advice, Answer, Flight, Need, Outcome, Refresh};
+use crate::report::{News, Refusal, Report};
 use crate::source::{KeySource, Kind, Place, UrlRules};
 use crate::status::KeyStatus;
-use crate::transport::Transport;
-
-/// What all issuers of a store have in common.
-pub(crate) struct Means {
-    pub(crate) settings: KeySettings,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) dice: Box<dyn Fn() -> Dice + Send + Sync>,
-}
+use crate::sync::{AtomicU64, Mutex, MutexGuard, spawn};
 
 /// The keys of one issuer.
 ///
@@ -42,30 +35,36 @@ pub struct IssuerKeys {
     held: ArcSwapOption<Held>,
     /// Before this moment, in nanoseconds, a request for a known key need not take the lock.
     quiet_until: AtomicU64,
-    refresh: Mutex<State>,
+    /// When somebody last asked, in nanoseconds, give or take a second.
+    used_at: AtomicU64,
+    state: Mutex<State>,
     /// The last fetch that ended.
     landed: watch::Sender<Flight>,
 }
 
 struct State {
     refresh: Refresh,
+    absent: Absent,
+    memory: Memory,
     failure: Option<LoadErrorKind>,
+    /// When a fetch last worked.
+    worked_at: Option<Duration>,
 }
 
-struct Held {
-    set: Arc<KeySet>,
-    epoch: Epoch,
-    since: Duration,
-    stale_at: Duration,
+impl State {
+    fn new(refresh: Refresh) -> Self {
+        let (absent, memory) = (Absent::default(), Memory::default());
+        Self { refresh, absent, memory, failure: None, worked_at: None }
+    }
 }
 
-/// A key to judge a token by.
-#[derive(Clone, Debug)]
-pub struct FoundKey {
-    /// The key.
-    pub key: Arc<Key>,
-    /// The epoch of the set that it was found in.
-    pub epoch: Epoch,
+/// What a request is about.
+#[derive(Clone, Copy)]
+enum Want<'a> {
+    /// A key of this name, for this algorithm.
+    Key(Option<&'a str>, Algorithm),
+    /// The set in use, whatever is in it.
+    Set,
 }
 
 impl IssuerKeys {
@@ -84,11 +83,12 @@ impl IssuerKeys {
             issuer,
             pinned,
             source,
-            means,
             held: ArcSwapOption::new(held),
             quiet_until: AtomicU64::new(quiet_until),
-            refresh: Mutex::new(State { refresh, failure: None }),
+            used_at: AtomicU64::new(nanoseconds(means.now())),
+            state: Mutex::new(State::new(refresh)),
             landed: watch::Sender::new(Flight::NONE),
+            means,
         })
     }
 
@@ -96,7 +96,7 @@ impl IssuerKeys {
     /// that makes the choice of a key ambiguous.
     ///
     /// `None`: there is no set, or it is staler than
-    /// [permitted](KeySettings::with_max_stale). What is cached about a token does not hold then.
+    /// [permitted](crate::KeySettings::with_max_stale). What is cached about a token does not hold then.
     ///
     /// Takes no lock, except to start a refresh that is due.
     #[must_use]
@@ -110,7 +110,7 @@ impl IssuerKeys {
     /// Returns the one key that a token with this `kid` and `alg` is judged by.
     ///
     /// A key of the set in use is returned at once. A key that the set lacks is worth one fetch as
-    /// long as the [budget](KeySettings::with_unknown_kid_budget) lasts: the name comes from a
+    /// long as the [budget](crate::KeySettings::with_unknown_kid_budget) lasts: the name comes from a
     /// token that nobody has verified. Concurrent callers share a fetch, and no lock is held while
     /// it runs.
     ///
@@ -129,25 +129,22 @@ impl IssuerKeys {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<FoundKey, KeyError> {
-        let now = self.now();
+        let (mut now, want) = (self.now(), Want::Key(kid, algorithm));
         let found = self.find(kid, algorithm, now);
-        let answer = match (&found, &self.source) {
-            (Found::Ambiguous, _) => return Err(KeyError::AMBIGUOUS),
+        let mut answer = match (&found, &self.source) {
             (Found::Missing, None) => return Err(KeyError::UNKNOWN),
-            (Found::Key(_), _) => {
+            (Found::Missing, Some(_)) => self.ask(now, want),
+            (Found::Ambiguous | Found::Key(_), _) => {
                 self.look(now);
-                Answer::Use
+                return found.judged(Answer::Use);
             }
-            (Found::Missing, Some(_)) => self.ask(now, Need::Missing),
         };
-        let Answer::Wait(flight) = answer else {
-            return found.judged(answer);
-        };
-        self.has_landed(flight).await;
-        let now = self.now();
-        let found = self.find(kid, algorithm, now);
-        let answer = self.state().refresh.after_wait(now, found.need());
-        found.judged(answer)
+        while let Answer::Wait(flight) = answer {
+            self.has_landed(flight).await;
+            now = self.now();
+            answer = self.after_wait(now, want);
+        }
+        self.find(kid, algorithm, now).judged(answer)
     }
 
     /// Starts the first fetch in the background, unless there was one.
@@ -161,51 +158,107 @@ impl IssuerKeys {
     pub fn status(self: &Arc<Self>) -> KeyStatus {
         let now = self.now();
         self.look(now);
-        let failure = self.state().failure;
         let held = self.held.load();
+        let state = self.state();
+        let (next_at, staleness) = (state.refresh.next_at(), state.refresh.staleness(now));
+        let (failure, worked_at) = (state.failure, state.worked_at);
+        drop(state);
+        self.report().staleness(staleness);
         KeyStatus {
             keys: held.as_ref().map_or(0, |held| held.set.keys().len()),
-            age: held.as_ref().map(|held| now.saturating_sub(held.since)),
+            age: held.as_ref().map(|held| held.age(now)),
             usable: held.as_ref().is_some_and(|held| now < held.stale_at),
             failure,
-        }
-    }
-
-    fn find(&self, kid: Option<&str>, algorithm: Algorithm, now: Duration) -> Found {
-        let held = self.held.load();
-        let Some(held) = held.as_ref().filter(|held| now < held.stale_at) else {
-            return Found::Missing;
-        };
-        match held.set.select(kid, algorithm) {
-            Selection::Ambiguous => Found::Ambiguous,
-            Selection::None => Found::Missing,
-            Selection::One(key) => Found::Key(FoundKey { key: Arc::clone(key), epoch: held.epoch }),
+            last_success: worked_at.map(|at| now.saturating_sub(at)),
+            next_refresh: self.source.as_ref().map(|_| next_at.saturating_sub(now)),
+            staleness,
+            epoch: held.as_ref().map(|held| held.epoch),
         }
     }
 
     /// Starts a refresh if one is due.
     fn look(self: &Arc<Self>, now: Duration) {
+        self.touch(now);
         if nanoseconds(now) >= self.quiet_until.load(Ordering::Relaxed) {
-            self.ask(now, Need::Known);
+            self.ask(now, Want::Set);
         }
     }
 
     /// Asks what to do, and does it.
-    fn ask(self: &Arc<Self>, now: Duration, need: Need) -> Answer {
+    fn ask(self: &Arc<Self>, now: Duration, want: Want<'_>) -> Answer {
         let (Some((place, urls)), Ok(runtime)) = (&self.source, Handle::try_current()) else {
             return Answer::Unavailable { retry_after: Duration::ZERO };
         };
+        self.touch(now);
+        let (mut seat, mut crowded) = (None, false);
         let mut state = self.state();
-        let Advice { answer, start } = state.refresh.ask(now, need);
+        let need = self.need(&state, now, want);
+        let Advice { answer, start } = state.refresh.ask(now, need, |errand| {
+            seat = self.means.room.take(errand, self.pinned);
+            crowded = seat.is_none();
+            !crowded
+        });
         self.quiet(&state.refresh);
+        let memory = start.map(|_| state.memory.clone());
+        let staleness = state.refresh.staleness(now);
         drop(state);
-        if let Some(flight) = start {
-            let landing = Landing::of(Arc::clone(self), flight);
+        if let (Some(flight), Some(seat), Some(memory)) = (start, seat, memory) {
+            self.report().staleness(staleness);
+            let landing = Landing::of(Arc::clone(self), flight, seat);
             // INVARIANT (no network for strangers): the fetch belongs to nobody, so a caller that
             // disconnects neither stops it nor pays for it twice.
-            runtime.spawn(fly(landing, place.clone(), *urls));
+            spawn(&runtime, fly(landing, place.clone(), *urls, memory));
+        } else if crowded {
+            self.report().refused(Refusal::Crowded);
+        } else {
+            self.report_refusal(answer, need);
         }
         answer
+    }
+
+    fn report_refusal(&self, answer: Answer, need: Need) {
+        match (answer, need) {
+            (Answer::Unknown, Need::Absent) => self.report().refused(Refusal::Absent),
+            (Answer::Unknown, _) => self.report().refused(Refusal::Budget),
+            (Answer::Unavailable { .. }, _) => self.report().refused(Refusal::BackOff),
+            (Answer::Use | Answer::Wait(_), _) => {}
+        }
+    }
+
+    /// What a request gets that has waited. A fetch that brought nothing is not repeated; a set from
+    /// the disk is only the start.
+    fn after_wait(self: &Arc<Self>, now: Duration, want: Want<'_>) -> Answer {
+        let mut state = self.state();
+        let need = self.need(&state, now, want);
+        if need == Need::Missing && state.refresh.is_unconfirmed() {
+            drop(state);
+            return self.ask(now, want);
+        }
+        let answer = state.refresh.after_wait(now, need);
+        if let (Answer::Unknown, Want::Key(kid, algorithm)) = (answer, want) {
+            let until = now.saturating_add(self.means.settings.absent_time);
+            state.absent.insert(self.means.hash(kid, algorithm), until);
+        }
+        answer
+    }
+
+    /// What a request needs. Looks again, now that the set cannot change: whoever looked just before
+    /// a fetch ended would otherwise start the next.
+    fn need(&self, state: &State, now: Duration, want: Want<'_>) -> Need {
+        let Want::Key(kid, algorithm) = want else {
+            return Need::Known;
+        };
+        match self.find(kid, algorithm, now) {
+            Found::Ambiguous | Found::Key(_) => Need::Known,
+            Found::Missing if state.absent.holds(now, self.means.hash(kid, algorithm)) => {
+                Need::Absent
+            }
+            Found::Missing => Need::Missing,
+        }
+    }
+
+    fn find(&self, kid: Option<&str>, algorithm: Algorithm, now: Duration) -> Found {
+        Found::of(self.held.load().as_deref(), kid, algorithm, now)
     }
 
     async fn has_landed(&self, flight: Flight) {
@@ -213,30 +266,51 @@ impl IssuerKeys {
         let _ = self.landed.subscribe().wait_for(|landed| *landed >= flight).await;
     }
 
-    /// Takes in how a fetch ended.
-    pub(crate) fn land(&self, flight: Flight, loaded: Result<KeySet, LoadError>) {
-        let now = self.now();
-        let dice = (self.means.dice)();
-        let outcome = if loaded.is_ok() { Outcome::Loaded } else { Outcome::Failed };
+    /// Takes in how a fetch ended. `false`: too late, others may have started, and finished, since
+    /// this one was given up.
+    pub(crate) fn land(&self, flight: Flight, landed: Result<Landed, LoadError>) -> bool {
+        let (now, dice) = (self.now(), self.means.dice());
         let mut state = self.state();
-        // Others may have started, and finished, since this one was given up.
-        if !state.refresh.land(now, flight, outcome, dice) {
-            return;
+        let before = self.held.load_full();
+        let landed = match (landed, &before) {
+            // Nobody asks whether a set changed that is not there.
+            (Ok(Landed::Same { .. }), None) => Err(LoadErrorKind::Status(304).into()),
+            (landed, _) => landed,
+        };
+        if !state.refresh.land(now, flight, self.outcome(&landed), dice) {
+            return false;
         }
-        match loaded {
-            Ok(set) => {
-                state.failure = None;
-                let stale_at = state.refresh.stale_at().unwrap_or(now);
-                self.hold(set, now, stale_at);
-            }
+        let news = match landed {
+            Ok(landed) => self.hold(&mut state, landed, before, now),
             Err(error) => {
                 state.failure = Some(error.kind);
-                self.report_failure(&error);
+                state.memory.doubt();
+                News::Failed(error)
             }
-        }
+        };
         self.quiet(&state.refresh);
+        let staleness = state.refresh.staleness(now);
         drop(state);
         self.landed.send_replace(flight);
+        // Without the lock: whoever listens may be slow, or ask for the status.
+        self.report().landed(&news);
+        self.report().staleness(staleness);
+        true
+    }
+
+    fn outcome(&self, landed: &Result<Landed, LoadError>) -> Outcome {
+        let lifetime = |memory: &Memory| {
+            self.means.settings.lifetime(memory.keys.as_ref().and_then(|keys| keys.said))
+        };
+        match landed {
+            Ok(Landed::New { memory, .. } | Landed::Same { memory }) => {
+                Outcome::Loaded { lifetime: lifetime(memory) }
+            }
+            Ok(Landed::Restored { memory, age, .. }) => {
+                Outcome::Restored { age: *age, lifetime: lifetime(memory) }
+            }
+            Err(_) => Outcome::Failed,
+        }
     }
 
     pub(crate) const fn issuer(&self) -> &Issuer {
@@ -247,15 +321,58 @@ impl IssuerKeys {
         &self.means
     }
 
-    fn hold(&self, set: KeySet, now: Duration, stale_at: Duration) {
-        let before = self.held.load_full();
-        self.report_success(&set, before.as_deref());
+    /// Puts a set into use. `before` is the one in use: it changes only here, under the lock.
+    fn hold(
+        &self,
+        state: &mut State,
+        landed: Landed,
+        before: Option<Arc<Held>>,
+        now: Duration,
+    ) -> News {
+        let old = before.as_ref().map(|before| Arc::clone(&before.set));
+        let (set, memory, age_then, is_news) = match landed {
+            Landed::New { set, memory } => (Arc::new(set), memory, Duration::ZERO, true),
+            Landed::Restored { set, memory, age } => (Arc::new(set), memory, age, true),
+            Landed::Same { memory } => {
+                (old.clone().unwrap_or_default(), memory, Duration::ZERO, false)
+            }
+        };
         let epoch = match &before {
             // INVARIANT (cache the identity): a key that left takes the epoch with it.
             Some(before) if before.set.lives_on_in(&set) => before.epoch,
             _ => Epoch::new(),
         };
-        self.held.store(Some(Arc::new(Held { set: Arc::new(set), epoch, since: now, stale_at })));
+        if old.as_ref().is_none_or(|old| !old.is_same(&set)) {
+            state.absent.clear();
+        }
+        state.failure = None;
+        state.memory = memory;
+        if !state.refresh.is_unconfirmed() {
+            state.worked_at = Some(now);
+        }
+        let stale_at = state.refresh.stale_at().unwrap_or(now);
+        let held = Held { set: Arc::clone(&set), epoch, since: now, age_then, stale_at };
+        self.held.store(Some(Arc::new(held)));
+        match (is_news, state.refresh.is_unconfirmed()) {
+            (true, true) => News::Restored(set),
+            (true, false) => News::Loaded { set, before: old },
+            (false, _) => News::Confirmed,
+        }
+    }
+
+    /// Whether nobody has asked for so long.
+    pub(crate) fn is_idle_for(&self, time: Duration) -> bool {
+        let used_at = self.used_at.load(Ordering::Relaxed);
+        nanoseconds(self.now()).saturating_sub(used_at) >= nanoseconds(time)
+    }
+
+    /// Takes down that somebody asked. Once a second is enough: many threads write here.
+    fn touch(&self, now: Duration) {
+        let now = nanoseconds(now);
+        let since = now.saturating_sub(self.used_at.load(Ordering::Relaxed));
+        if since >= nanoseconds(Duration::from_secs(1)) {
+            self.used_at.store(now, Ordering::Relaxed);
+        }
     }
 
     fn quiet(&self, refresh: &Refresh) {
@@ -264,35 +381,22 @@ impl IssuerKeys {
 
     /// Never held over an await.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.refresh.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Duration {
-        self.means.clock.monotonic()
+        self.means.now()
     }
 
-    /// The issuer for the log: not if a token brought it here.
-    fn name(&self) -> Option<&str> {
-        self.pinned.then(|| self.issuer.as_str())
+    fn report(&self) -> Report<'_> {
+        Report::of(&self.issuer, self.pinned)
     }
+}
 
-    fn report_success(&self, set: &KeySet, before: Option<&Held>) {
-        let (issuer, keys) = (self.name(), set.keys().len());
-        tracing::debug!(issuer, keys, "key set loaded");
-        // The same odd key every ten minutes is not news.
-        if before.is_some_and(|before| before.set.skipped() == set.skipped()) {
-            return;
-        }
-        for skipped in set.skipped() {
-            let (index, reason) = (skipped.index(), skipped.reason());
-            tracing::warn!(issuer, index, %reason, "key skipped");
-        }
-    }
-
-    fn report_failure(&self, error: &LoadError) {
-        // The cause may name a host, which for an issuer found by a pattern is up to others.
-        let cause = error.source().filter(|_| self.pinned).map(first_cause);
-        tracing::warn!(issuer = self.name(), %error, cause, "key set not loaded");
+#[cfg(test)]
+impl IssuerKeys {
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.state().refresh.is_flying(self.now())
     }
 }
 
@@ -302,44 +406,7 @@ impl fmt::Debug for IssuerKeys {
     }
 }
 
-impl Held {
-    fn fixed(set: Arc<KeySet>) -> Self {
-        Self { set, epoch: Epoch::new(), since: Duration::ZERO, stale_at: Duration::MAX }
-    }
-}
-
-enum Found {
-    Ambiguous,
-    Key(FoundKey),
-    Missing,
-}
-
-impl Found {
-    const fn need(&self) -> Need {
-        match self {
-            Self::Missing => Need::Missing,
-            Self::Ambiguous | Self::Key(_) => Need::Known,
-        }
-    }
-
-    fn judged(self, answer: Answer) -> Result<FoundKey, KeyError> {
-        match (self, answer) {
-            (_, Answer::Unavailable { retry_after }) => Err(KeyError::unavailable(retry_after)),
-            (Self::Ambiguous, _) => Err(KeyError::AMBIGUOUS),
-            (Self::Key(found), _) => Ok(found),
-            (Self::Missing, _) => Err(KeyError::UNKNOWN),
-        }
-    }
-}
-
-fn first_cause(mut error: &(dyn Error + 'static)) -> String {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

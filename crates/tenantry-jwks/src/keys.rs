@@ -130,6 +130,13 @@ impl KeySet {
                 .all(|algorithm| count(self, algorithm) != 1 || count(newer, algorithm) == 1)
     }
 
+    /// Whether both have the same keys.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.nameless == other.nameless
+            && self.keys.len() == other.keys.len()
+            && self.keys.iter().all(|key| other.keys.iter().any(|other| other.is_same(key)))
+    }
+
     fn of(read: impl IntoIterator<Item = Result<Key, SkipReason>>, nameless: bool) -> Self {
         let mut set = Self { nameless, ..Self::default() };
         let mut sound: Vec<(usize, Arc<Key>)> = Vec::new();
@@ -173,7 +180,8 @@ pub enum Selection<'a> {
 pub struct KeySetError(&'static str);
 
 impl KeySetError {
-    const MALFORMED: Self = Self("not a JWK set: an object with one array of keys; nor PEM");
+    pub(crate) const MALFORMED: Self =
+        Self("not a JWK set: an object with one array of keys; nor PEM");
     const TOO_LARGE: Self = Self("longer than 256 KiB");
     const TOO_MANY: Self = Self("more than 100 keys");
     pub(crate) const NO_USABLE_KEY: Self = Self("no key in it can be used");

@@ -1,83 +1,141 @@
 //! Loads a key set once, from wherever it is.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::PathBuf;
 
 use tenantry_core::Issuer;
 
-use crate::discovery;
+use crate::discovery::{self, Metadata};
 use crate::error::{LoadError, LoadErrorKind};
+use crate::fetch_error::FetchErrorKind;
+use crate::key_file::{KeyFileError, KeyFileErrorKind};
 use crate::keys::{KeySet, KeySetError};
+use crate::means::Means;
+use crate::refresh::Errand;
 use crate::source::{Place, UrlRules};
-use crate::transport::{FetchErrorKind, FetchRequest, Transport};
+use crate::transport::{FetchRequest, UrlOrigin};
+use crate::validator::Validator;
 
-/// Loads the key set of `issuer`. The result has at least one usable key.
-pub(crate) async fn load(
-    issuer: &Issuer,
-    place: &Place,
-    urls: UrlRules,
-    transport: &dyn Transport,
-) -> Result<KeySet, LoadError> {
-    let set = match place {
-        Place::Discovery => {
-            let request = discovery::jwks_request(issuer, urls, transport).await?;
-            parse(&get(transport, request).await?)?
+/// One fetch: for whom, what for, and by what.
+#[derive(Clone, Copy)]
+pub(crate) struct Trip<'a> {
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) urls: UrlRules,
+    pub(crate) errand: Errand,
+    pub(crate) means: &'a Means,
+}
+
+/// What one fetch leaves for the next, so that the next can ask whether something changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// Where the keys are, if that was discovered.
+    pub(crate) metadata: Option<Metadata>,
+    /// Of the set in use.
+    pub(crate) keys: Option<Validator>,
+}
+
+impl Memory {
+    /// Takes in that a fetch failed: the keys may be somewhere else now.
+    pub(crate) fn doubt(&mut self) {
+        if let Some(metadata) = &mut self.metadata {
+            metadata.doubt();
         }
-        Place::File(path) => read(path.clone()).await?,
-        Place::Uri(url) => {
-            let request = FetchRequest::new(url, urls.origin, urls.loopback_http)?;
-            parse(&get(transport, request).await?)?
+    }
+}
+
+/// What a fetch brought.
+pub(crate) enum Loaded {
+    /// A key set with a usable key, as it was read.
+    New { set: KeySet, document: Vec<u8> },
+    /// The set in use is the current one.
+    Same,
+}
+
+/// A document, or that the known one is current.
+pub(crate) enum Got {
+    New(Vec<u8>, Validator),
+    Same(Validator),
+}
+
+/// Loads the key set, and says what to remember.
+pub(crate) async fn load(
+    trip: Trip<'_>,
+    place: &Place,
+    mut memory: Memory,
+) -> Result<(Loaded, Memory), LoadError> {
+    let got = match place {
+        Place::File(path) => return Ok((read(path.clone()).await?, Memory::default())),
+        Place::Uri(url) => trip.get(url, trip.urls.origin, memory.keys.as_ref()).await?,
+        Place::Discovery => {
+            let metadata = discovery::metadata(trip, memory.metadata.take()).await?;
+            let metadata = memory.metadata.insert(metadata);
+            trip.get(&metadata.jwks_uri, metadata.origin, memory.keys.as_ref()).await?
         }
     };
+    match got {
+        Got::New(document, validator) => {
+            let set = usable(KeySet::parse(&document).map_err(not_a_key_set)?)?;
+            memory.keys = Some(validator);
+            Ok((Loaded::New { set, document }, memory))
+        }
+        Got::Same(validator) => {
+            memory.keys = Some(validator);
+            Ok((Loaded::Same, memory))
+        }
+    }
+}
+
+impl Trip<'_> {
+    /// Gets a 200, or a 304 if `known` is what is at `url`. Everything else is a failure.
+    pub(crate) async fn get(
+        self,
+        url: &str,
+        origin: UrlOrigin,
+        known: Option<&Validator>,
+    ) -> Result<Got, LoadError> {
+        let mut request = FetchRequest::new(url, origin, self.urls.loopback_http)?
+            .with_time_limit(self.means.settings.fetch_time_limit);
+        let known = known.filter(|known| *known.url == *url && known.etag.is_some());
+        if let Some(etag) = known.and_then(|known| known.etag.clone()) {
+            request = request.with_if_none_match(etag);
+        }
+        let max_bytes = request.max_bytes();
+        let response = self.means.transport.get(request).await?;
+        match (response.status(), known) {
+            (200, _) => {}
+            (304, Some(known)) => return Ok(Got::Same(known.renewed_by(&response))),
+            (status, _) => return Err(LoadErrorKind::Status(status).into()),
+        }
+        let validator = Validator::of(url, &response);
+        let body = response.into_body();
+        if body.len() > max_bytes {
+            return Err(LoadErrorKind::Fetch(FetchErrorKind::TooLarge).into());
+        }
+        Ok(Got::New(body, validator))
+    }
+}
+
+fn usable(set: KeySet) -> Result<KeySet, LoadError> {
     if set.keys().is_empty() {
         return Err(LoadErrorKind::NoUsableKey.into());
     }
     Ok(set)
 }
 
-/// The body of a 200; everything else is a failure.
-pub(crate) async fn get(
-    transport: &dyn Transport,
-    request: FetchRequest,
-) -> Result<Vec<u8>, LoadError> {
-    let max_bytes = request.max_bytes();
-    let response = transport.get(request).await?;
-    if response.status() != 200 {
-        return Err(LoadErrorKind::Status(response.status()).into());
-    }
-    let body = response.into_body();
-    if body.len() > max_bytes {
-        return Err(LoadErrorKind::Fetch(FetchErrorKind::TooLarge).into());
-    }
-    Ok(body)
-}
-
-fn parse(json: &[u8]) -> Result<KeySet, LoadError> {
-    KeySet::parse(json).map_err(not_a_key_set)
-}
-
 fn not_a_key_set(error: KeySetError) -> LoadError {
     LoadError::with_source(LoadErrorKind::KeySet, error)
 }
 
-async fn read(path: PathBuf) -> Result<KeySet, LoadError> {
+async fn read(path: PathBuf) -> Result<Loaded, LoadError> {
     // A slow disk must not hold up the requests on this thread.
-    let bytes = tokio::task::spawn_blocking(move || read_bounded(path))
-        .await
-        .map_err(|_| LoadErrorKind::Interrupted)?
-        .map_err(|error| LoadError::with_source(LoadErrorKind::File, error))?;
-    if bytes.trim_ascii_start().first() == Some(&b'{') {
-        return parse(&bytes);
-    }
-    let pem = str::from_utf8(&bytes).map_err(|_| LoadErrorKind::KeySet)?;
-    KeySet::from_pem(pem).map_err(not_a_key_set)
+    let read = tokio::task::spawn_blocking(move || KeySet::read(path)).await;
+    let set = read.map_err(|_| LoadErrorKind::Interrupted)?.map_err(not_a_key_file)?;
+    Ok(Loaded::New { set: usable(set)?, document: Vec::new() })
 }
 
-/// One byte more than allowed is enough to know that it is too long.
-fn read_bounded(path: PathBuf) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(KeySet::MAX_BYTES + 1).unwrap_or(u64::MAX);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+fn not_a_key_file(error: KeyFileError) -> LoadError {
+    let kind = match error.kind() {
+        KeyFileErrorKind::KeySet => LoadErrorKind::KeySet,
+        KeyFileErrorKind::Unreadable => LoadErrorKind::File,
+    };
+    LoadError::with_source(kind, error)
 }

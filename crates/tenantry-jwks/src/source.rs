@@ -37,6 +37,17 @@ pub(crate) enum Place {
     Uri(Box<str>),
 }
 
+impl Place {
+    /// What tells places on the network apart. A file needs no copy on the disk.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Discovery => Some("discovery"),
+            Self::File(_) => None,
+            Self::Uri(url) => Some(url),
+        }
+    }
+}
+
 /// Which URLs may be fetched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UrlRules {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tenantry_core::{Clock, Issuer};
 
-use crate::issuer::{IssuerKeys, Means};
-use crate::refresh::Dice;
+use crate::issuer::{IssuerKeys, nanoseconds};
+use crate::means::Means;
 use crate::settings::KeySettings;
 use crate::source::KeySource;
 use crate::transport::Transport;
@@ -17,12 +18,14 @@ use crate::transport::Transport;
 /// The keys of all issuers.
 ///
 /// Issuers that the configuration names are [pinned](Self::pin). Issuers that are found by a
-/// pattern go into a bounded cache: what was not asked for longest goes first, and what is idle goes
-/// too.
+/// pattern go into a bounded cache: what was not asked for longest goes first. What is idle goes too,
+/// when it is asked for again or another comes.
 // INVARIANT (isolation): there is no way from here to a key but by the issuer that it belongs to.
 pub struct KeyStore {
     pinned: HashMap<Issuer, Arc<IssuerKeys>>,
     found: Cache<Issuer, Arc<IssuerKeys>>,
+    /// No search for idle issuers before this moment, in nanoseconds.
+    swept_until: AtomicU64,
     means: Arc<Means>,
 }
 
@@ -34,24 +37,28 @@ impl KeyStore {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self::with_dice(settings, transport, clock, Box::new(roll))
+        Self::with_randomness(settings, transport, clock, roll)
     }
 
-    pub(crate) fn with_dice(
+    /// Makes a store without issuers whose jitter is drawn from `random`, numbers spread evenly over
+    /// all of `u64`. The same numbers make the same jitter, so a simulation can be repeated.
+    ///
+    /// Services use [`new`](Self::new): instances that draw alike do not drift apart.
+    #[must_use]
+    pub fn with_randomness(
         settings: KeySettings,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
-        dice: Box<dyn Fn() -> Dice + Send + Sync>,
+        random: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Self {
         let found = Cache::builder()
             .max_capacity(settings.capacity)
-            .time_to_idle(settings.idle_time)
             // With the default policy a newcomer may be refused room: it would be fetched anew at
             // each request.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let means = Arc::new(Means { settings, transport, clock, dice });
-        Self { pinned: HashMap::new(), found, means }
+        let means = Arc::new(Means::new(settings, transport, clock, Box::new(random)));
+        Self { pinned: HashMap::new(), found, swept_until: AtomicU64::new(0), means }
     }
 
     /// Adds an issuer that is never dropped. One that is there already is replaced.
@@ -69,7 +76,7 @@ impl KeyStore {
     /// and not dropped since.
     #[must_use]
     pub fn get(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
-        self.pinned.get(issuer).cloned().or_else(|| self.found.get(issuer))
+        self.pinned.get(issuer).cloned().or_else(|| self.get_found(issuer))
     }
 
     /// Returns the keys of `issuer`, taking it in if it is not there. Nothing is fetched yet.
@@ -81,9 +88,44 @@ impl KeyStore {
         if let Some(keys) = self.pinned.get(issuer) {
             return Arc::clone(keys);
         }
+        if let Some(keys) = self.get_found(issuer.as_str()) {
+            return keys;
+        }
+        self.sweep();
         self.found.get_with_by_ref(issuer, || {
             IssuerKeys::new(issuer.clone(), source(), false, Arc::clone(&self.means))
         })
+    }
+
+    fn get_found(&self, issuer: &str) -> Option<Arc<IssuerKeys>> {
+        let keys = self.found.get(issuer)?;
+        if keys.is_idle_for(self.means.settings.idle_time) {
+            self.found.invalidate(issuer);
+            return None;
+        }
+        Some(keys)
+    }
+
+    /// Drops what is idle, now and then. By our clock: the cache has one of its own.
+    fn sweep(&self) {
+        let idle_time = self.means.settings.idle_time;
+        let now = nanoseconds(self.means.now());
+        let until = self.swept_until.load(Ordering::Relaxed);
+        let next = now.saturating_add(nanoseconds(idle_time / 4));
+        // One of those who come at the same time is enough.
+        let mine = now >= until
+            && self
+                .swept_until
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if !mine {
+            return;
+        }
+        for (issuer, keys) in &self.found {
+            if keys.is_idle_for(idle_time) {
+                self.found.invalidate(&*issuer);
+            }
+        }
     }
 }
 
@@ -91,6 +133,13 @@ impl KeyStore {
 impl KeyStore {
     pub(crate) fn forget(&self, issuer: &Issuer) {
         self.found.invalidate(issuer);
+    }
+
+    /// How many issuers that were found by a pattern are kept, once the cache has done what it puts
+    /// off.
+    pub(crate) fn kept(&self) -> u64 {
+        self.found.run_pending_tasks();
+        self.found.entry_count()
     }
 }
 
@@ -103,11 +152,11 @@ impl fmt::Debug for KeyStore {
     }
 }
 
-fn roll() -> Dice {
+fn roll() -> u64 {
     let mut bytes = [0; 8];
     // Without randomness instances do not drift apart; nothing else depends on it.
     let filled = aws_lc_rs::rand::fill(&mut bytes);
-    Dice(filled.map_or(u64::MAX / 2, |()| u64::from_ne_bytes(bytes)))
+    filled.map_or(u64::MAX / 2, |()| u64::from_ne_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -158,7 +207,7 @@ mod tests {
 
     #[test]
     fn chance_is_not_a_constant() {
-        let rolls: Vec<_> = (0..8).map(|_| roll().0).collect();
+        let rolls: Vec<_> = (0..8).map(|_| roll()).collect();
         assert!(rolls.iter().any(|roll| *roll != rolls[0]));
     }
 }

@@ -10,39 +10,50 @@ use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tenantry_core::{BoxFuture, Clock, Issuer};
+use tenantry_core::{Algorithm, BoxFuture, Clock, Issuer};
 use tokio::sync::{oneshot, watch};
 
+use crate::error::KeyErrorKind;
+use crate::fetch_error::{FetchError, FetchErrorKind};
 use crate::issuer::IssuerKeys;
-use crate::refresh::Dice;
 use crate::settings::KeySettings;
 use crate::source::KeySource;
 use crate::store::KeyStore;
-use crate::transport::{FetchError, FetchErrorKind, FetchRequest, FetchResponse, Transport};
+use crate::transport::{FetchRequest, FetchResponse, Transport};
 
-/// Stands still until it is told to move.
+/// Stands still until it is told to move. The time of day can be set apart.
 #[derive(Debug, Default)]
-pub(crate) struct ManualClock(AtomicU64);
+pub(crate) struct ManualClock {
+    monotonic: AtomicU64,
+    unix: AtomicU64,
+}
 
 impl ManualClock {
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        let by = u64::try_from(by.as_millis()).unwrap();
+        self.monotonic.fetch_add(by, Ordering::Relaxed);
+        self.unix.fetch_add(by, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_unix(&self, unix: Duration) {
+        self.unix.store(u64::try_from(unix.as_millis()).unwrap(), Ordering::Relaxed);
     }
 }
 
 impl Clock for ManualClock {
     fn unix(&self) -> Duration {
-        self.monotonic()
+        Duration::from_millis(self.unix.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        Duration::from_millis(self.monotonic.load(Ordering::Relaxed))
     }
 }
 
 /// What the network does about one request.
+#[derive(Debug)]
 pub(crate) enum Step {
-    Answer(u16, String),
+    Answer(FetchResponse),
     Fail(FetchErrorKind),
     Panic,
     /// Waits for the test, and then does what the test says.
@@ -54,23 +65,42 @@ impl Step {
         let (release, held) = oneshot::channel();
         (release, Self::Held(held))
     }
+
+    pub(crate) fn status(status: u16, body: &str) -> Self {
+        Self::Answer(FetchResponse::new(status, body.into()))
+    }
+
+    pub(crate) fn with_etag(self, etag: &str) -> Self {
+        self.with(|answer| answer.with_etag(etag))
+    }
+
+    pub(crate) fn with_cache_control(self, field: &str) -> Self {
+        self.with(|answer| answer.with_cache_control(field))
+    }
+
+    fn with(self, change: impl FnOnce(FetchResponse) -> FetchResponse) -> Self {
+        match self {
+            Self::Answer(answer) => Self::Answer(change(answer)),
+            other => panic!("{other:?} is no answer"),
+        }
+    }
 }
 
 impl From<Value> for Step {
     fn from(document: Value) -> Self {
-        Self::Answer(200, document.to_string())
+        Self::status(200, &document.to_string())
     }
 }
 
 impl From<&str> for Step {
     fn from(body: &str) -> Self {
-        Self::Answer(200, body.to_owned())
+        Self::status(200, body)
     }
 }
 
 impl From<u16> for Step {
     fn from(status: u16) -> Self {
-        Self::Answer(status, String::new())
+        Self::status(status, "")
     }
 }
 
@@ -80,11 +110,12 @@ impl From<FetchErrorKind> for Step {
     }
 }
 
-/// Does one step per request, the last one again and again, and notes the URLs.
+/// Does one step per request, the last one again and again, and notes the URLs and entity tags.
 #[derive(Default)]
 pub(crate) struct Script {
     steps: Mutex<HashMap<String, Vec<Step>>>,
     asked: watch::Sender<Vec<String>>,
+    tags: Mutex<Vec<Option<String>>>,
 }
 
 impl Script {
@@ -94,6 +125,11 @@ impl Script {
 
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()
+    }
+
+    /// The entity tag that each request was sent with.
+    pub(crate) fn tags(&self) -> Vec<Option<String>> {
+        self.tags.lock().unwrap().clone()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -112,7 +148,7 @@ impl Script {
             return Step::from(404);
         };
         match steps.as_slice() {
-            [Step::Answer(status, body)] => Step::Answer(*status, body.clone()),
+            [Step::Answer(answer)] => Step::Answer(answer.clone()),
             [Step::Fail(kind)] => Step::Fail(*kind),
             [] => Step::from(404),
             _ => steps.remove(0),
@@ -123,13 +159,12 @@ impl Script {
 impl Transport for Script {
     fn get(&self, request: FetchRequest) -> BoxFuture<Result<FetchResponse, FetchError>> {
         let mut step = self.next(request.url());
+        self.tags.lock().unwrap().push(request.if_none_match().map(str::to_owned));
         self.asked.send_modify(|asked| asked.push(request.url().to_owned()));
         Box::pin(async move {
             loop {
                 match step {
-                    Step::Answer(status, body) => {
-                        return Ok(FetchResponse::new(status, body.into_bytes()));
-                    }
+                    Step::Answer(answer) => return Ok(answer),
                     Step::Fail(kind) => return Err(kind.into()),
                     Step::Panic => panic!("the script says so"),
                     Step::Held(held) => match held.await {
@@ -163,8 +198,8 @@ impl Bench {
         let (clock, script) = (Arc::new(ManualClock::default()), Arc::new(Script::default()));
         // Not at zero: a moment of zero must not mean "never".
         clock.advance(Duration::from_secs(1000));
-        let dice = Box::new(|| Dice(u64::MAX / 2 + 1));
-        let mut store = KeyStore::with_dice(settings, script.clone(), clock.clone(), dice);
+        let middle = || u64::MAX / 2 + 1;
+        let mut store = KeyStore::with_randomness(settings, script.clone(), clock.clone(), middle);
         store.pin(Issuer::new(ISSUER), source);
         Self { clock, script, store }
     }
@@ -173,8 +208,55 @@ impl Bench {
         self.store.get(ISSUER).unwrap()
     }
 
+    /// An issuer that a token brought, with keys at a URL of its own.
+    pub(crate) fn found(&self, name: &str) -> Arc<IssuerKeys> {
+        let issuer = Issuer::new(format!("https://{name}.example"));
+        self.store.get_or_insert(&issuer, || KeySource::uri(Self::url_of(name)))
+    }
+
+    pub(crate) fn url_of(name: &str) -> String {
+        format!("https://{name}.example/jwks")
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// The `kid` of the key that is found, or why there is none.
+pub(crate) type Verdict = Result<Option<String>, KeyErrorKind>;
+
+pub(crate) async fn ask(keys: &Arc<IssuerKeys>, kid: &str) -> Verdict {
+    let found = keys.key(Some(kid), Algorithm::EdDsa).await;
+    found.map(|found| found.key.kid().map(str::to_owned)).map_err(|error| error.kind())
+}
+
+pub(crate) fn found(kid: &str) -> Verdict {
+    Ok(Some(kid.to_owned()))
+}
+
+pub(crate) fn keys_of<const N: usize>(kids: [&str; N]) -> Value {
+    set(kids.map(ed25519))
+}
+
+/// A bench whose issuer has loaded key `a`.
+pub(crate) async fn loaded() -> (Bench, Arc<IssuerKeys>) {
+    loaded_with(KeySettings::default()).await
+}
+
+pub(crate) async fn loaded_with(settings: KeySettings) -> (Bench, Arc<IssuerKeys>) {
+    let bench = Bench::with(settings, KeySource::uri(URL));
+    bench.script.says(URL, [keys_of(["a"]).into()]);
+    let keys = bench.keys();
+    assert_eq!(ask(&keys, "a").await, found("a"));
+    assert_eq!(bench.script.count(), 1);
+    (bench, keys)
+}
+
+/// Lets the tasks run that a background refresh consists of.
+pub(crate) async fn settle(keys: &Arc<IssuerKeys>) {
+    while keys.is_fetching() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -238,4 +320,32 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
 /// The `SubjectPublicKeyInfo` of a public key.
 pub(crate) fn spki<'a, K: AsDer<aws_lc_rs::encoding::PublicKeyX509Der<'a>>>(key: &K) -> Vec<u8> {
     key.as_der().unwrap().as_ref().to_vec()
+}
+
+/// A name service that says one thing after the other, the last one again and again.
+#[cfg(feature = "reqwest")]
+pub(crate) struct Names {
+    answers: Mutex<Vec<Vec<std::net::IpAddr>>>,
+    asked: AtomicU64,
+}
+
+#[cfg(feature = "reqwest")]
+impl Names {
+    pub(crate) fn of<const N: usize>(answers: [Vec<std::net::IpAddr>; N]) -> Self {
+        Self { answers: Mutex::new(answers.into()), asked: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl crate::resolve::Resolver for Names {
+    fn resolve(&self, _: &str) -> BoxFuture<std::io::Result<Vec<std::net::IpAddr>>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        Box::pin(std::future::ready(Ok(answer)))
+    }
 }

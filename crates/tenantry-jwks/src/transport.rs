@@ -1,22 +1,28 @@
 //! How a document is fetched, without saying by what.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use tenantry_core::BoxFuture;
 use url::{Host, Url};
 
+use crate::egress::is_inside_host;
+use crate::fetch_error::{FetchError, FetchErrorKind};
 use crate::keys::KeySet;
 
 /// Fetches documents over HTTP.
 ///
 /// `HttpTransport` is the one for production. Whoever writes another must not follow redirects, must
-/// stop reading at [`FetchRequest::max_bytes`], and must bound the time.
+/// stop reading at [`FetchRequest::max_bytes`], must bound the time, and must not connect a
+/// [guarded](FetchRequest::is_guarded) request to an address for which
+/// [`is_public_address`](crate::is_public_address) is false. It should send
+/// [`FetchRequest::if_none_match`], and hand on the fields that say how long an answer may be kept:
+/// [`FetchResponse::with_cache_control`], [`FetchResponse::with_etag`].
 pub trait Transport: Send + Sync + 'static {
     /// Sends one `GET` and reads the answer.
     ///
-    /// A status other than 200 is an answer, not an error, and needs no body.
+    /// A status other than 200 is an answer, not an error, and needs no body. 304 says that the
+    /// document that [`FetchRequest::if_none_match`] names is the current one.
     fn get(&self, request: FetchRequest) -> BoxFuture<Result<FetchResponse, FetchError>>;
 }
 
@@ -26,7 +32,7 @@ pub trait Transport: Send + Sync + 'static {
 pub enum UrlOrigin {
     /// A document of the issuer did.
     Document,
-    /// The operator did, in the configuration.
+    /// The operator did, in the configuration: all of it, or its scheme, host and port.
     Operator,
     /// It is a pattern of the operator, filled in with the tenant of a token.
     Pattern,
@@ -37,6 +43,7 @@ pub enum UrlOrigin {
 pub struct FetchRequest {
     url: Url,
     origin: UrlOrigin,
+    if_none_match: Option<Box<str>>,
     max_bytes: usize,
     time_limit: Duration,
 }
@@ -51,7 +58,10 @@ impl FetchRequest {
     ///
     /// [`Url`](FetchErrorKind::Url) if it is not an absolute URL with a host, or has a user name or
     /// a fragment. [`Insecure`](FetchErrorKind::Insecure) if it is another scheme than `https` and
-    /// not a permitted `http`.
+    /// not a permitted `http`. [`PrivateAddress`](FetchErrorKind::PrivateAddress) if the operator
+    /// did not write the URL and its host is `localhost` or an IP address that is not
+    /// [public](crate::is_public_address); plain `http` to this machine, where it is permitted, is
+    /// exempt.
     pub fn new(url: &str, origin: UrlOrigin, loopback_http: bool) -> Result<Self, FetchError> {
         let url = Url::parse(url).map_err(|_| FetchErrorKind::Url)?;
         let host = url.host().ok_or(FetchErrorKind::Url)?;
@@ -67,8 +77,22 @@ impl FetchRequest {
         if !permitted {
             return Err(FetchErrorKind::Insecure.into());
         }
+        let inside = is_inside_host(&host);
         let (max_bytes, time_limit) = (KeySet::MAX_BYTES, Duration::from_secs(5));
-        Ok(Self { url, origin, max_bytes, time_limit })
+        let request = Self { url, origin, if_none_match: None, max_bytes, time_limit };
+        if request.is_guarded() && inside {
+            return Err(FetchErrorKind::PrivateAddress.into());
+        }
+        Ok(request)
+    }
+
+    /// Asks for the document only if it is not the one that `etag` names ([RFC 9110 §13.1.2]).
+    ///
+    /// [RFC 9110 §13.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+    #[must_use]
+    pub fn with_if_none_match(mut self, etag: impl Into<Box<str>>) -> Self {
+        self.if_none_match = Some(etag.into());
+        self
     }
 
     /// Sets the time from start to last byte; 5 seconds otherwise.
@@ -88,6 +112,19 @@ impl FetchRequest {
     #[must_use]
     pub const fn origin(&self) -> UrlOrigin {
         self.origin
+    }
+
+    /// Returns whether the request must not go to an inside address: the operator did not write
+    /// the URL, and it is not the plain `http` to this machine that the operator permitted.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.origin != UrlOrigin::Operator && self.url.scheme() == "https"
+    }
+
+    /// Returns the entity tag to send in `If-None-Match`, if there is one.
+    #[must_use]
+    pub fn if_none_match(&self) -> Option<&str> {
+        self.if_none_match.as_deref()
     }
 
     /// Returns how many bytes of the body are accepted.
@@ -116,13 +153,41 @@ fn is_loopback(host: &Host<&str>) -> bool {
 pub struct FetchResponse {
     status: u16,
     body: Vec<u8>,
+    cache_control: Option<Box<str>>,
+    etag: Option<Box<str>>,
 }
 
 impl FetchResponse {
     /// Returns an answer of this status and body.
     #[must_use]
     pub const fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body }
+        Self { status, body, cache_control: None, etag: None }
+    }
+
+    /// Sets the `Cache-Control` field. Several lines are one, joined by commas.
+    #[must_use]
+    pub fn with_cache_control(mut self, field: impl Into<Box<str>>) -> Self {
+        self.cache_control = Some(field.into());
+        self
+    }
+
+    /// Sets the `ETag` field, quotes and all.
+    #[must_use]
+    pub fn with_etag(mut self, etag: impl Into<Box<str>>) -> Self {
+        self.etag = Some(etag.into());
+        self
+    }
+
+    /// Returns the `Cache-Control` field.
+    #[must_use]
+    pub fn cache_control(&self) -> Option<&str> {
+        self.cache_control.as_deref()
+    }
+
+    /// Returns the `ETag` field.
+    #[must_use]
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
     }
 
     /// Returns the status.
@@ -145,84 +210,6 @@ impl FetchResponse {
 impl fmt::Debug for FetchResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FetchResponse").field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-/// A document could not be fetched.
-#[derive(Debug)]
-pub struct FetchError {
-    kind: FetchErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl FetchError {
-    /// Returns the error with its cause. The cause must not hold the URL: it may come from a
-    /// stranger, and it ends in the log.
-    #[must_use]
-    pub fn with_source(
-        kind: FetchErrorKind,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
-        Self { kind, source: Some(source.into()) }
-    }
-
-    /// Returns the category.
-    #[must_use]
-    pub const fn kind(&self) -> FetchErrorKind {
-        self.kind
-    }
-
-    pub(crate) fn into_source(self) -> Option<Box<dyn Error + Send + Sync>> {
-        self.source
-    }
-}
-
-impl From<FetchErrorKind> for FetchError {
-    fn from(kind: FetchErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
-/// The category of a [`FetchError`].
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum FetchErrorKind {
-    /// There was no connection, or TLS refused the other side.
-    Connect,
-    /// The URL is not `https`, nor a permitted `http`.
-    Insecure,
-    /// The connection broke, or what came was not HTTP.
-    Protocol,
-    /// It took too long.
-    TimedOut,
-    /// The body was too long.
-    TooLarge,
-    /// The URL is not one.
-    Url,
-}
-
-impl fmt::Display for FetchErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "no connection",
-            Self::Insecure => "the URL is not https",
-            Self::Protocol => "the connection broke",
-            Self::TimedOut => "it took too long",
-            Self::TooLarge => "the body is too long",
-            Self::Url => "not a URL that can be fetched",
-        })
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)
-    }
-}
-
-impl Error for FetchError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -268,6 +255,41 @@ mod tests {
         ] {
             assert_eq!(refused(url, true), Some(FetchErrorKind::Insecure), "{url}");
         }
+    }
+
+    #[test]
+    fn only_the_operator_names_inside_addresses() {
+        let refused =
+            |url, origin| FetchRequest::new(url, origin, true).err().map(|error| error.kind());
+        let inside = Some(FetchErrorKind::PrivateAddress);
+        for url in [
+            "https://127.0.0.1/",
+            "https://10.0.0.1:8443/",
+            "https://169.254.169.254/latest",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://017700000001/",
+            "https://127.0.0.1./",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://a.localhost/",
+        ] {
+            assert_eq!(refused(url, UrlOrigin::Operator), None, "{url}");
+            assert_eq!(refused(url, UrlOrigin::Document), inside, "{url}");
+            assert_eq!(refused(url, UrlOrigin::Pattern), inside, "{url}");
+        }
+        for url in ["https://auth.example/", "https://1.1.1.1/", "https://[2606:4700::1111]/"] {
+            assert_eq!(refused(url, UrlOrigin::Document), None, "{url}");
+        }
+        let test_issuer = "http://127.0.0.1:9/jwks";
+        assert_eq!(refused(test_issuer, UrlOrigin::Document), None, "permitted by the operator");
+        let request = FetchRequest::new(test_issuer, UrlOrigin::Document, true).unwrap();
+        assert!(!request.is_guarded());
+        let request = FetchRequest::new("https://a.example/", UrlOrigin::Pattern, true).unwrap();
+        assert!(request.is_guarded());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tenantry_core::{Algorithm, Clock, TenantId};
 
 use crate::key_ring::KeyRing;
-use crate::published::Published;
+use crate::published::{Mood, Published};
 use crate::server::{Bound, Server};
 use crate::{SigningKey, TokenBuilder};
 
@@ -185,9 +185,45 @@ impl TestIssuer {
         self.ring(None, |ring| ring.add(key));
     }
 
-    /// Answers every request with 503, or no longer.
+    /// Takes requests, and answers none until it is told otherwise: as a server that hangs. Those
+    /// that wait then are answered then.
+    ///
+    /// ```
+    /// use tenantry_testkit::TestIssuer;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let issuer = TestIssuer::start().await;
+    ///
+    /// issuer.pause(); // or fail(), or garble()
+    /// // Whoever has its keys goes on, and nobody else waits for long.
+    /// issuer.recover();
+    /// # }
+    /// ```
+    pub fn pause(&self) {
+        self.published().set_mood(Mood::Paused);
+    }
+
+    /// Answers every request with 500 until it is told otherwise.
+    pub fn fail(&self) {
+        self.published().set_mood(Mood::Failing);
+    }
+
+    /// Answers every request with 200 and bytes that are no JSON, until it is told otherwise.
+    pub fn garble(&self) {
+        self.published().set_mood(Mood::Garbling);
+    }
+
+    /// Answers as it should again, after [`pause`](Self::pause), [`fail`](Self::fail),
+    /// [`garble`](Self::garble) or [`set_unavailable`](Self::set_unavailable).
+    pub fn recover(&self) {
+        self.published().set_mood(Mood::Normal);
+    }
+
+    /// Answers every request with 503, or as it should again.
     pub fn set_unavailable(&self, unavailable: bool) {
-        self.published().set_unavailable(unavailable);
+        let mood = if unavailable { Mood::Unavailable } else { Mood::Normal };
+        self.published().set_mood(mood);
     }
 
     /// How often each path was asked for, whatever the answer was.

@@ -2,12 +2,13 @@
 //! services.
 //!
 //! - [`TestIssuer`] has keys of its own, publishes them over loopback HTTP or as a document, and
-//!   signs tokens.
+//!   signs tokens. It rotates its keys, hangs, fails and recovers when it is told to.
 //! - [`TokenBuilder`] makes a token that a resource server should accept, or one that is wrong in
 //!   the way a test is about.
 //! - [`request_of`] makes a ready [`TenantAwareRequest`](tenantry_core::TenantAwareRequest), for unit
 //!   tests of handlers.
 //! - [`ManualClock`] shows the time that a test sets.
+//! - `Simulation`, with the feature `simulator`, runs a key store among many issuers in bad weather.
 //!
 //! # Example
 //!
@@ -46,10 +47,14 @@ mod published;
 mod request;
 mod server;
 mod signing_key;
+#[cfg(feature = "simulator")]
+mod simulation;
 mod token;
 
 pub use clock::ManualClock;
 pub use issuer::{TestIssuer, TestIssuerBuilder};
 pub use request::{ReadyRequest, request_of};
 pub use signing_key::SigningKey;
+#[cfg(feature = "simulator")]
+pub use simulation::{KeyBounds, Report, RuntimeClock, Simulation, Violation};
 pub use token::TokenBuilder;

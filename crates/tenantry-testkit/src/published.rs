@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::key_ring::KeyRing;
 
@@ -23,14 +24,31 @@ pub(crate) struct Published {
     base: String,
     openid_only: bool,
     state: Mutex<State>,
+    /// The mood, for those who wait for it to change.
+    mood: watch::Sender<Mood>,
 }
 
 #[derive(Debug)]
 struct State {
     own: KeyRing,
     tenants: BTreeMap<Box<str>, KeyRing>,
-    unavailable: bool,
     fetches: BTreeMap<String, usize>,
+}
+
+/// How requests are answered, if at all.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Mood {
+    /// With 500.
+    Failing,
+    /// With 200 and bytes that are no document.
+    Garbling,
+    /// As they should be.
+    #[default]
+    Normal,
+    /// Not until the mood changes.
+    Paused,
+    /// With 503.
+    Unavailable,
 }
 
 /// Which document, and of which tenant.
@@ -49,8 +67,9 @@ impl Published {
         own: KeyRing,
         tenants: BTreeMap<Box<str>, KeyRing>,
     ) -> Self {
-        let state = State { own, tenants, unavailable: false, fetches: BTreeMap::new() };
-        Self { url, base, openid_only, state: Mutex::new(state) }
+        let state = State { own, tenants, fetches: BTreeMap::new() };
+        let mood = watch::Sender::new(Mood::Normal);
+        Self { url, base, openid_only, state: Mutex::new(state), mood }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -86,29 +105,40 @@ impl Published {
         std::iter::once(own).chain(tenants.values_mut()).for_each(KeyRing::rotate);
     }
 
-    pub(crate) fn set_unavailable(&self, unavailable: bool) {
-        self.state().unavailable = unavailable;
+    pub(crate) fn set_mood(&self, mood: Mood) {
+        self.mood.send_replace(mood);
     }
 
     pub(crate) fn fetches(&self) -> BTreeMap<String, usize> {
         self.state().fetches.clone()
     }
 
-    /// Answers one request, and counts it whatever the answer.
-    pub(crate) fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        let mut state = self.state();
-        *state.fetches.entry(path.to_owned()).or_default() += 1;
-        if state.unavailable {
-            return respond(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "unavailable" }));
+    /// Answers one request, and counts it whatever the answer. While it is paused, nothing comes.
+    pub(crate) async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        *self.state().fetches.entry(path.to_owned()).or_default() += 1;
+        let mood = self.after_pause().await;
+        let error = |status, error: &str| respond(status, &json!({ "error": error }));
+        match mood {
+            Mood::Failing => error(StatusCode::INTERNAL_SERVER_ERROR, "failing"),
+            Mood::Garbling => respond_with(StatusCode::OK, Bytes::from_static(GARBAGE)),
+            Mood::Unavailable => error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Mood::Normal | Mood::Paused => {
+                let document = (method == Method::GET)
+                    .then(|| Document::at(path))
+                    .flatten()
+                    .and_then(|document| self.document(&mut self.state(), &document));
+                match document {
+                    Some(document) => respond(StatusCode::OK, &document),
+                    None => error(StatusCode::NOT_FOUND, "not found"),
+                }
+            }
         }
-        let document = (method == Method::GET)
-            .then(|| Document::at(path))
-            .flatten()
-            .and_then(|document| self.document(&mut state, &document));
-        match document {
-            Some(document) => respond(StatusCode::OK, &document),
-            None => respond(StatusCode::NOT_FOUND, &json!({ "error": "not found" })),
-        }
+    }
+
+    async fn after_pause(&self) -> Mood {
+        let mut mood = self.mood.subscribe();
+        // The sender is in `self`, so this does not fail.
+        mood.wait_for(|mood| *mood != Mood::Paused).await.map_or(Mood::Normal, |mood| *mood)
     }
 
     fn document(&self, state: &mut State, document: &Document<'_>) -> Option<Value> {
@@ -192,8 +222,15 @@ fn at(base: &str, tenant: Option<&str>) -> String {
     }
 }
 
+/// It begins like a key set.
+const GARBAGE: &[u8] = b"{\"keys\": [{\xff\x00";
+
 fn respond(status: StatusCode, document: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
+    respond_with(status, Bytes::from(document.to_string()))
+}
+
+fn respond_with(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -73,8 +73,10 @@ async fn accept(listener: TcpListener, published: Arc<Published>) {
 
 async fn serve(stream: TcpStream, published: Arc<Published>) {
     let service = service_fn(|request| {
-        let response = published.answer(request.method(), request.uri().path());
-        async { Ok::<_, Infallible>(response) }
+        let published = &published;
+        async move {
+            Ok::<_, Infallible>(published.answer(request.method(), request.uri().path()).await)
+        }
     });
     // A caller that hangs up in the middle is its own affair.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

@@ -1,51 +1,20 @@
 //! The keys of an issuer over a scripted network, under a clock that is set by hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
 use tenantry_core::{Algorithm, Issuer};
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::error::KeyErrorKind;
+use crate::fetch_error::FetchErrorKind;
+use crate::keys::KeySet;
+use crate::settings::KeySettings;
 use crate::testing::{
-    Bench, ISSUER, ManualClock, Script, Step, URL, ed25519, ed25519_pair, pem, set, spki,
+    Bench, ISSUER, ManualClock, Script, Step, URL, ask, ed25519, ed25519_pair, found, keys_of,
+    loaded, pem, set, settle, spki,
 };
-use crate::transport::FetchErrorKind;
-
-type Verdict = Result<Option<String>, KeyErrorKind>;
-
-/// The `kid` of the key that is found, or why there is none.
-async fn ask(keys: &Arc<IssuerKeys>, kid: &str) -> Verdict {
-    let found = keys.key(Some(kid), Algorithm::EdDsa).await;
-    found.map(|found| found.key.kid().map(str::to_owned)).map_err(|error| error.kind())
-}
-
-fn found(kid: &str) -> Verdict {
-    Ok(Some(kid.to_owned()))
-}
-
-fn keys_of<const N: usize>(kids: [&str; N]) -> Value {
-    set(kids.map(ed25519))
-}
-
-/// A bench whose issuer has loaded key `a`.
-async fn loaded() -> (Bench, Arc<IssuerKeys>) {
-    let bench = Bench::new();
-    bench.script.says(URL, [keys_of(["a"]).into()]);
-    let keys = bench.keys();
-    assert_eq!(ask(&keys, "a").await, found("a"));
-    assert_eq!(bench.script.count(), 1);
-    (bench, keys)
-}
-
-/// Lets the tasks run that a background refresh consists of.
-async fn settle(keys: &Arc<IssuerKeys>) {
-    while keys.state().refresh.is_flying(keys.now()) {
-        tokio::task::yield_now().await;
-    }
-}
 
 #[tokio::test]
 async fn a_thousand_first_requests_make_one_fetch() {
@@ -300,10 +269,10 @@ async fn bad_data_does_not_replace_a_good_set() {
         (set([private]).into(), LoadErrorKind::NoUsableKey),
         (404.into(), LoadErrorKind::Status(404)),
         (302.into(), LoadErrorKind::Status(302)),
-        (Step::Answer(201, keys_of(["b"]).to_string()), LoadErrorKind::Status(201)),
+        (Step::status(201, &keys_of(["b"]).to_string()), LoadErrorKind::Status(201)),
         (FetchErrorKind::Protocol.into(), LoadErrorKind::Fetch(FetchErrorKind::Protocol)),
         (
-            Step::Answer(200, " ".repeat(KeySet::MAX_BYTES) + &keys_of(["b"]).to_string()),
+            Step::status(200, &(" ".repeat(KeySet::MAX_BYTES) + &keys_of(["b"]).to_string())),
             LoadErrorKind::Fetch(FetchErrorKind::TooLarge),
         ),
     ] {
@@ -569,4 +538,12 @@ fn the_bench_is_shared_by_reference() {
     is_send_and_sync::<IssuerKeys>();
     is_send_and_sync::<crate::store::KeyStore>();
     is_send_and_sync::<(ManualClock, Script)>();
+}
+
+#[tokio::test]
+async fn whoever_looked_just_before_a_fetch_ended_does_not_start_the_next() {
+    let (bench, keys) = loaded().await;
+    let answer = keys.ask(keys.now(), Want::Key(Some("a"), Algorithm::EdDsa));
+    assert_eq!((answer, keys.is_fetching()), (Answer::Use, false));
+    assert_eq!(bench.script.count(), 1);
 }

@@ -20,17 +20,28 @@ fn address(issuer: &TestIssuer) -> SocketAddr {
 }
 
 async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, Value) {
+    let (status, body) = ask_with(address, method, path).await;
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+async fn ask_for_bytes(address: SocketAddr, path: &str) -> (u16, Vec<u8>) {
+    ask_with(address, "GET", path).await
+}
+
+async fn ask_with(address: SocketAddr, method: &str, path: &str) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request =
         format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
 
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let (head, body) = response.split_at(end);
+    let head = str::from_utf8(head).unwrap();
     assert!(head.contains("content-type: application/json"), "{head}");
     let status = head.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    (status, body[4..].to_vec())
 }
 
 async fn get(issuer: &TestIssuer, path: &str) -> (u16, Value) {
@@ -143,6 +154,62 @@ async fn it_is_unavailable_for_as_long_as_it_was_told() {
     assert_eq!(get(&issuer, "/none").await.0, 503);
     issuer.set_unavailable(false);
     assert_eq!(get(&issuer, JWKS).await.0, 200);
+}
+
+#[tokio::test]
+async fn it_fails_until_it_recovers() {
+    let issuer = TestIssuer::start().await;
+    issuer.fail();
+    for path in [JWKS, OAUTH, OPENID, "/none"] {
+        assert_eq!(get(&issuer, path).await.0, 500, "{path}");
+    }
+    issuer.recover();
+    assert_eq!(get(&issuer, JWKS).await, (200, issuer.jwks()));
+}
+
+#[tokio::test]
+async fn what_it_garbles_is_no_json_and_comes_as_if_it_were() {
+    let issuer = TestIssuer::start().await;
+    issuer.garble();
+    for path in [JWKS, OAUTH, "/none"] {
+        let (status, body) = ask_for_bytes(address(&issuer), path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(serde_json::from_slice::<Value>(&body).is_err() && !body.is_empty(), "{path}");
+    }
+    issuer.recover();
+    assert_eq!(get(&issuer, JWKS).await, (200, issuer.jwks()));
+}
+
+#[tokio::test]
+async fn while_it_is_paused_nothing_is_answered_and_afterwards_all_is() {
+    let issuer = TestIssuer::start().await;
+    issuer.pause();
+    let mut waiting = Box::pin(get(&issuer, JWKS));
+    // Until the request has arrived; it would have been answered in the same turn.
+    while issuer.fetches_of(JWKS) == 0 {
+        assert!(timeout(Duration::from_millis(1), &mut waiting).await.is_err());
+    }
+    for _ in 0..100 {
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        tokio::task::yield_now().await;
+    }
+    // Keys are those of when the answer comes.
+    issuer.rotate();
+    issuer.recover();
+    assert_eq!(waiting.await, (200, issuer.jwks()));
+}
+
+#[tokio::test]
+async fn one_mood_takes_the_place_of_another() {
+    let issuer = TestIssuer::start().await;
+    issuer.pause();
+    issuer.fail();
+    assert_eq!(get(&issuer, JWKS).await.0, 500);
+    issuer.set_unavailable(true);
+    assert_eq!(get(&issuer, JWKS).await.0, 503);
+    issuer.recover();
+    assert_eq!(get(&issuer, JWKS).await.0, 200);
+    assert_eq!(issuer.fetches_of(JWKS), 3);
 }
 
 #[tokio::test]
