@@ -3,12 +3,12 @@
 //! What an operator wrote or put on the disk is configuration, and a mistake in it stops the start.
 //! What an issuer answers is not: it is fetched in the background, and may heal.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::HashMap;
+use std::error::Error;
 use std::path::Path;
 
 use tenantry_core::{IssuerPolicy, KeyLocation, Policy, PolicyError};
-use tenantry_jwks::{FetchRequest, KeySet, UrlOrigin};
+use tenantry_jwks::{FetchRequest, KeyFileErrorKind, KeySet, UrlOrigin};
 
 /// A tenant to fill patterns with, to see whether they make a URL.
 const SOME_TENANT: &str = "tenant1";
@@ -25,7 +25,7 @@ pub(crate) fn run(policy: &Policy) -> Result<(), PolicyError> {
         };
         problem.map_err(|problem| PolicyError::new(format!("issuer[{at}].{name}"), problem))?;
     }
-    Ok(())
+    refuse_shared_file(policy)
 }
 
 /// The policy has looked at the scheme; this is what the transport would refuse, each time.
@@ -38,13 +38,13 @@ fn check_url(issuer: &IssuerPolicy, url: &str) -> Result<(), String> {
 
 fn check_file(path: &Path) -> Result<(), String> {
     let name = path.display();
-    let bytes = read(path).map_err(|error| format!("`{name}` cannot be read: {error}"))?;
-    let set = if bytes.trim_ascii_start().first() == Some(&b'{') {
-        KeySet::parse(&bytes)
-    } else {
-        KeySet::from_pem(&String::from_utf8_lossy(&bytes))
-    };
-    let set = set.map_err(|error| format!("`{name}` is {error}"))?;
+    let set = KeySet::read(path).map_err(|error| {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        match error.kind() {
+            KeyFileErrorKind::Unreadable => format!("`{name}` cannot be read: {cause}"),
+            _ => format!("`{name}` is {cause}"),
+        }
+    })?;
     if !set.keys().is_empty() {
         return Ok(());
     }
@@ -55,10 +55,24 @@ fn check_file(path: &Path) -> Result<(), String> {
     Err(format!("`{name}` has no key that signatures can be checked with: {reason}"))
 }
 
-/// One byte more than allowed is enough to know that it is too long.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(KeySet::MAX_BYTES + 1).unwrap_or(u64::MAX);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The policy compares paths as text; this is what they lead to.
+// INVARIANT (isolation): keys of different issuers never share a pool.
+fn refuse_shared_file(policy: &Policy) -> Result<(), PolicyError> {
+    let mut seen = HashMap::new();
+    for (at, issuer) in policy.issuers().iter().enumerate() {
+        let KeyLocation::File(path) = issuer.key_location() else { continue };
+        let Ok(path) = path.canonicalize() else { continue };
+        match seen.insert(path, (at, issuer)) {
+            Some((before, other)) if !(issuer.shared_keys() && other.shared_keys()) => {
+                return Err(PolicyError::new(
+                    format!("issuer[{at}].jwks_file"),
+                    format!(
+                        "issuer[{before}] has the same file, so each could sign for the other: give them keys of their own, or set shared_keys = true on both"
+                    ),
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -86,10 +86,10 @@ pub use tenantry_core::{
     ProvenTenant, Reason, Rejection, ScopeNeed, Standing, StaticDirectory, Subject,
     TenantAwareRequest, TenantId, TokenProfile, TrustIssuers, Verifier,
 };
-#[cfg(feature = "reqwest")]
-pub use tenantry_jwks::HttpTransport;
 pub use tenantry_jwks::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStatus, LoadErrorKind,
     SystemClock, Transport, UrlOrigin,
 };
+#[cfg(feature = "reqwest")]
+pub use tenantry_jwks::{HttpTransport, Resolver, SystemResolver};
 pub use tenantry_tower::{RefusalBody, RequestTarget, RequireScopeLayer, TenantExtractorLayer};

@@ -36,19 +36,7 @@ impl Readiness {
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (issuer, status) in &self.issuers {
-            let state = if status.is_ready() { "ready" } else { "not ready" };
-            let keys = match status.keys() {
-                1 => "1 key".into(),
-                count => format!("{count} keys"),
-            };
-            write!(f, "{issuer}: {state}, {keys}")?;
-            if let Some(age) = status.age() {
-                write!(f, ", {} s old", age.as_secs())?;
-            }
-            if let Some(failure) = status.failure() {
-                write!(f, ", last fetch failed: {failure}")?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{issuer}: {status}")?;
         }
         Ok(())
     }

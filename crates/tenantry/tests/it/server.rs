@@ -232,3 +232,25 @@ async fn debug_shows_no_key() {
         assert!(!shown.contains(&x), "{shown}");
     }
 }
+
+#[tokio::test]
+async fn two_issuers_with_one_key_file_are_refused_however_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = TestIssuer::offline("https://a.example").jwks().to_string();
+    std::fs::write(folder.path().join("keys.json"), jwks).unwrap();
+    std::fs::create_dir(folder.path().join("below")).unwrap();
+    let settings = |name: &str, tenant: &str, file: &str| {
+        let keys = KeyLocation::File(folder.path().join(file));
+        IssuerSettings::new(name).tenants([tenant]).keys(keys)
+    };
+    let build = |shared: bool| {
+        ResourceServer::builder()
+            .issuer(settings("https://a.example", "a", "keys.json").shared_keys(shared))
+            .issuer(settings("https://b.example", "b", "below/../keys.json").shared_keys(shared))
+            .audience("https://api.erp.example/{tenant}")
+            .build()
+    };
+    let error = build(false).await.unwrap_err().to_string();
+    assert!(error.starts_with("issuer[1].jwks_file: issuer[0] has the same file"), "{error}");
+    assert!(build(true).await.is_ok());
+}
