@@ -58,31 +58,30 @@ impl Demo {
     pub fn url(&self) -> String {
         format!("http://{}", reachable(self.service.address()))
     }
+}
 
-    /// Returns lines for a shell that call the service with fresh tokens.
-    #[must_use]
-    pub fn curl_lines(&self) -> String {
-        let url = self.url();
-        let mut lines = String::new();
-        for tenant in TENANTS {
-            let token = token(&self.issuer, tenant).sign();
-            lines.push_str(&format!("{}={token}\n", tenant.to_uppercase()));
-        }
-        for line in [
-            "curl -iw '\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/whoami",
-            "curl -iw '\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/journal-entries",
-            "curl -iw '\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant2/journal-entries",
-            "curl -iw '\n' -H \"Authorization: Bearer $TENANT2\" -H 'Content-Type: application/json' \\\n  \
+/// Returns lines for a shell that call the service at `url` with fresh tokens of `issuer`.
+#[must_use]
+pub fn curl_lines(url: &str, issuer: &TestIssuer) -> String {
+    let mut lines = String::new();
+    for tenant in TENANTS {
+        let token = token(issuer, tenant).sign();
+        lines.push_str(&format!("{}={token}\n", tenant.to_uppercase()));
+    }
+    for line in [
+        "curl -iw '\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/whoami",
+        "curl -iw '\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/journal-entries",
+        "curl -iw '\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant2/journal-entries",
+        "curl -iw '\n' -H \"Authorization: Bearer $TENANT2\" -H 'Content-Type: application/json' \\\n  \
              -d '{\"date\": \"2026-11-21\", \"memo\": \"Office rent\", \"lines\": [\n    \
              {\"account\": \"6310\", \"debit\": \"1200.00\", \"currency\": \"EUR\"},\n    \
              {\"account\": \"1200\", \"credit\": \"1200.00\", \"currency\": \"EUR\"}]}' \\\n  \
              URL/tenant2/journal-entries",
-        ] {
-            lines.push_str(&line.replace("URL", &url));
-            lines.push('\n');
-        }
-        lines
+    ] {
+        lines.push_str(&line.replace("URL", url));
+        lines.push('\n');
     }
+    lines
 }
 
 /// Begins a token that may do everything in the journal of `tenant`.

@@ -48,7 +48,7 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let listen = args.listen.unwrap_or(demo::LISTEN);
     let demo = Demo::start(listen, demo::ISSUER, args.database.as_deref()).await?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
-    let (url, curl_lines) = (demo.url(), demo.curl_lines());
+    let url = demo.url();
     let Demo { service, issuer, journal } = demo;
     say(format_args!("journal-api listens on {url}, its issuer on {}\n", issuer.url()));
 
@@ -66,8 +66,10 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let served = match served {
         Some(served) => served,
         None => {
+            // After the tour, which rotates the issuer's key.
+            let lines = demo::curl_lines(&url, &issuer);
             say(format_args!(
-                "Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{curl_lines}"
+                "Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{lines}"
             ));
             serving.await
         }

@@ -11,6 +11,8 @@
 //! | a token for another audience | 401 | `audience_mismatch` |
 //! | a token that has expired | 401 | `token_expired` |
 //! | an entry that does not balance | 422 | `entry_unbalanced` |
+//! | the issuer has rotated its key | 201 | |
+//! | a token of the key that was withdrawn | 401 | `key_unknown` |
 
 use std::time::Duration;
 
@@ -46,20 +48,30 @@ pub async fn play(url: &str, issuer: &TestIssuer) -> Result<Vec<Row>, reqwest::E
         .timeout(Duration::from_secs(10))
         .build()?;
     let mut rows = Vec::new();
-    for step in steps(issuer) {
+    for step in steps(issuer).into_iter().chain(rotation(issuer)) {
         rows.push(take(&client, url, step).await?);
     }
     Ok(rows)
 }
 
+fn usual(story: &'static str, token: String) -> Step {
+    Step { story, tenant_of_path: "tenant1", tenant_header: None, token, entry: rent("1200.00") }
+}
+
+/// Rotates the issuer's key when it is asked for the first step: the service learns of it by a token.
+fn rotation(issuer: &TestIssuer) -> impl Iterator<Item = Step> {
+    let old = token(issuer, "tenant1").sign();
+    let first = std::iter::once_with(|| {
+        issuer.rotate();
+        usual(
+            "the issuer has rotated its key: a token of the new one",
+            token(issuer, "tenant1").sign(),
+        )
+    });
+    first.chain([usual("a token of the key that was withdrawn", old)])
+}
+
 fn steps(issuer: &TestIssuer) -> Vec<Step> {
-    let usual = |story, token: String| Step {
-        story,
-        tenant_of_path: "tenant1",
-        tenant_header: None,
-        token,
-        entry: rent("1200.00"),
-    };
     let ours = || token(issuer, "tenant1");
     vec![
         usual("tenant1 books its rent", ours().sign()),

@@ -19,13 +19,15 @@ async fn every_request_of_the_tour_gets_the_status_and_code_it_is_there_to_show(
         (401, Some("audience_mismatch")),
         (401, Some("token_expired")),
         (422, Some("entry_unbalanced")),
+        (201, None),
+        (401, Some("key_unknown")),
     ];
     assert_eq!(got, expected, "{}", table::Table(&rows));
     for row in &rows {
         assert!(!row.why.is_empty(), "no reason for {:?}", row.story);
     }
     // What was refused was not booked.
-    assert_eq!((app.count("tenant1").await, app.count("tenant2").await), (1, 1));
+    assert_eq!((app.count("tenant1").await, app.count("tenant2").await), (2, 1));
 }
 
 #[tokio::test]
