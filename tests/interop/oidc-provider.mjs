@@ -5,10 +5,14 @@
 //
 // The line: {"issuer": …, "algorithms": […], "clients": [{"tenant", "client_id", "client_secret",
 // "resource", "scope"}, …]}
+//
+// For each line `rotate` on its standard input it makes new keys, signs with them, publishes the
+// last ones beside them, and prints {"rotated": generation}.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
 
 import { Provider, errors } from 'oidc-provider';
 
@@ -55,15 +59,24 @@ async function getResourceServerInfo(_ctx, resource, client) {
   };
 }
 
-const configuration = {
-  jwks: {
-    keys: algorithms.map((alg) => ({
+// The newest are first, and signed with.
+const generations = [];
+
+function makeKeys() {
+  const generation = generations.length + 1;
+  generations.unshift(
+    algorithms.map((alg) => ({
       ...KEYS[alg]().privateKey.export({ format: 'jwk' }),
       alg,
-      kid: `${alg.toLowerCase()}-1`,
+      kid: `${alg.toLowerCase()}-${generation}`,
       use: 'sig',
     })),
-  },
+  );
+  return generation;
+}
+
+const configuration = () => ({
+  jwks: { keys: generations.slice(0, 2).flat() },
   clients: clients.map(({ tenant, client_id, client_secret, scope }) => ({
     client_id,
     client_secret,
@@ -82,7 +95,7 @@ const configuration = {
     devInteractions: { enabled: false },
     resourceIndicators: { enabled: true, getResourceServerInfo },
   },
-};
+});
 
 const server = createServer();
 
@@ -92,16 +105,32 @@ function stop() {
 }
 
 process.once('SIGTERM', stop);
-process.stdin.once('close', stop).once('error', stop).resume();
+process.stdin.once('close', stop).once('error', stop);
 
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 
 // The issuer names the port, so the provider can only be made once there is one.
 const issuer = `http://127.0.0.1:${server.address().port}`;
-const provider = new Provider(issuer, configuration);
-provider.on('server_error', (_ctx, error) => console.error(error));
-server.on('request', provider.callback());
+
+let answer;
+server.on('request', (request, response) => answer(request, response));
+
+// A provider's keys are those that it was made with.
+function startProvider() {
+  const generation = makeKeys();
+  const provider = new Provider(issuer, configuration());
+  provider.on('server_error', (_ctx, error) => console.error(error));
+  answer = provider.callback();
+  return generation;
+}
+
+startProvider();
+createInterface({ input: process.stdin }).on('line', (line) => {
+  if (line === 'rotate') {
+    console.log(JSON.stringify({ rotated: startProvider() }));
+  }
+});
 
 console.log(
   JSON.stringify({

@@ -20,15 +20,10 @@ use tokio::time::{Instant, sleep};
 /// Here and in continuous integration; `scripts/simulate` runs 10,000.
 const SEEDS: u64 = 200;
 
-/// Many small ones, and some of hundreds of issuers.
-fn simulation(seed: u64) -> Simulation {
-    Simulation::new(seed).issuers(if seed.is_multiple_of(25) { 200 } else { 40 })
-}
-
 #[test]
 fn every_promise_is_kept_whatever_the_seed() {
     if let Some(seed) = Simulation::seed_of_environment() {
-        return simulation(seed).run().assert_clean();
+        return Simulation::new(seed).run().assert_clean();
     }
     let next = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -39,7 +34,7 @@ fn every_promise_is_kept_whatever_the_seed() {
                     if seed >= SEEDS {
                         return;
                     }
-                    simulation(seed).run().assert_clean();
+                    Simulation::new(seed).run().assert_clean();
                 }
             });
         }

@@ -63,7 +63,7 @@ pub(super) struct SiteState {
     pub(super) cached: BTreeMap<u32, Epoch>,
     /// The keys of the last set that was looked at, and its epoch.
     pub(super) epoch: Option<(Vec<u32>, Epoch)>,
-    /// Keys whose material was checked since the set in use came.
+    /// Keys whose material was checked, since it last was to be.
     pub(super) checked: Vec<u32>,
 }
 
