@@ -32,6 +32,11 @@ pub(crate) fn read(json: &[u8]) -> Result<Key, SkipReason> {
         return Err(SkipReason::Secret);
     }
     known_key_type(&members)?;
+    // An absent member permits more than one that is there, so `null` is not read as absent.
+    if ["alg", "key_ops", "kid", "use"].iter().any(|&name| members.get(name) == Some(&Value::Null))
+    {
+        return Err(SkipReason::Malformed);
+    }
     let only = algorithm(&mut members)?;
     let jwk: Jwk =
         serde_json::from_value(Value::Object(members)).map_err(|_| SkipReason::Malformed)?;
@@ -71,10 +76,19 @@ fn is_for_verifying(common: &CommonParameters) -> Result<(), SkipReason> {
     let about_signatures = |operation: &KeyOperations| {
         matches!(operation, KeyOperations::Verify | KeyOperations::Sign | KeyOperations::Other(_))
     };
-    if !operations.contains(&KeyOperations::Verify) || !operations.iter().all(about_signatures) {
-        return Err(SkipReason::Use);
-    }
-    Ok(())
+    // There are eight (RFC 7517, section 4.3), and room for others' own.
+    let few = operations.len() <= 16;
+    let repeated = || {
+        operations
+            .iter()
+            .enumerate()
+            .any(|(at, one)| operations.iter().skip(at + 1).any(|two| one == two))
+    };
+    let right = operations.contains(&KeyOperations::Verify)
+        && operations.iter().all(about_signatures)
+        && few
+        && !repeated();
+    if right { Ok(()) } else { Err(SkipReason::Use) }
 }
 
 fn material(parameters: &AlgorithmParameters) -> Result<Material, SkipReason> {
@@ -208,6 +222,12 @@ mod tests {
         }
         for bad in [json!([]), json!(["sign"]), json!(["encrypt"]), json!(["verify", "encrypt"])] {
             refused(&with(rsa(), "key_ops", bad), SkipReason::Use);
+        }
+        refused(&with(rsa(), "key_ops", json!(["verify", "verify"])), SkipReason::Use);
+        let many: Vec<_> = (0..16).map(|at| format!("x-{at}")).chain(["verify".into()]).collect();
+        refused(&with(rsa(), "key_ops", many), SkipReason::Use);
+        for name in ["kid", "key_ops", "use"] {
+            refused(&with(rsa(), name, Value::Null), SkipReason::Malformed);
         }
         refused(&with(rsa(), "key_ops", "verify"), SkipReason::Malformed);
         // Both are there, and one of them forbids it.

@@ -60,7 +60,12 @@ impl<'a> Report<'a> {
             News::Failed(error) => self.failed(error),
             News::Loaded { set, before } => {
                 self.count_fetch("loaded");
-                tracing::debug!(issuer, keys = set.keys().len(), "key set loaded");
+                let keys = set.keys().len();
+                // The first keys, and more or fewer of them, are news; the same again are not.
+                match before.as_ref().is_none_or(|before| before.keys().len() != keys) {
+                    true => tracing::info!(issuer, keys, "key set loaded"),
+                    false => tracing::debug!(issuer, keys, "key set loaded"),
+                }
                 self.skipped(set, before.as_deref());
             }
             News::Restored(set) => {
