@@ -4,6 +4,7 @@
 //! Starts `oidc-provider` and `journal-api` like `interop.rs`, and is skipped as that is: without
 //! Node with a visible line, unless `TENANTRY_REQUIRE_INTEROP=1`. The programs are real, and so is
 //! the time that the outage takes.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::error::Error;
 use std::io::Write;

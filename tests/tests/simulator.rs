@@ -1,5 +1,6 @@
 //! The key store among many issuers, in all weathers, and the floods that it must withstand.
 //! `docs/simulator.md` says what is checked and why the bounds are what they are.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
