@@ -77,7 +77,7 @@ impl KeySettings {
     /// from 1 second to 24 hours.
     ///
     /// The fetch starts at about 80 % of it, in the background, when somebody asks. A key that the
-    /// issuer withdrew is used for about this long.
+    /// issuer withdrew is used for about this long, while the issuer is in use and can be reached.
     pub fn with_soft_lifetime(mut self, soft_lifetime: Duration) -> Self {
         self.soft_lifetime = soft_lifetime.clamp(SECOND, DAY);
         self
