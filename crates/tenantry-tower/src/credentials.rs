@@ -178,6 +178,25 @@ mod tests {
     }
 
     #[test]
+    fn what_only_looks_like_a_token_is_another_scheme() {
+        for field in ["Negotiate", "Digest a=b, c d", "Basic YTpi,bearer", "Bearers a.b.c"] {
+            assert_eq!(read(&[field]), Ok(None), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_alone_is_malformed_in_any_case() {
+        for field in ["bearer", "BEARER", "bearer\ta", "Bearer,a", "Bearer=a"] {
+            assert_eq!(read(&[field]), Err(Reason::CredentialsMalformed), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        assert_eq!(format!("{:?}", Bearer("secret")), "Bearer(..)");
+    }
+
+    #[test]
     fn what_is_not_one_token_is_malformed() {
         for field in [
             "Bearer",

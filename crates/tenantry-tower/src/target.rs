@@ -87,6 +87,12 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_no_query() {
+        let target = RequestTarget::from_request_line(Uri::from_static("/?access_token=secret"));
+        assert_eq!(format!("{target:?}"), "RequestTarget(..)");
+    }
+
+    #[test]
     fn the_target_is_judged_and_not_what_is_left_of_it() {
         let judged = |target, seen| judged(Some(target), seen, Target::REQUEST_TARGET);
         assert_eq!(judged("/t2/t1/x", "/t1/x").as_deref(), Some("/t2/t1/x"));
