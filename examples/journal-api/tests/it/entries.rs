@@ -168,12 +168,18 @@ async fn an_entry_that_is_none_is_refused_and_not_booked() {
     number["lines"][0]["debit"] = 1200.into();
     let mut unknown = rent();
     unknown["tenant"] = "tenant2".into();
+    let as_array = json!([rent()["date"], rent()["memo"], rent()["lines"]]);
+    let mut lines_as_arrays = rent();
+    lines_as_arrays["lines"] =
+        json!([["6310", "1200.00", null, "EUR"], ["1200", null, "1200.00", "EUR"]]);
 
     for (entry, code, difference) in [
         (unbalanced, "entry_unbalanced", json!({"EUR": "0.01"})),
         (number, "entry_invalid", json!(null)),
         (unknown, "entry_invalid", json!(null)),
         (json!([]), "entry_invalid", json!(null)),
+        (as_array, "entry_invalid", json!(null)),
+        (lines_as_arrays, "entry_invalid", json!(null)),
     ] {
         let (status, problem) = answer(app.post(OURS, &token).json(&entry)).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{entry}");
@@ -213,6 +219,12 @@ async fn there_is_nothing_at_other_paths_and_no_way_to_change_an_entry() {
 
     let (status, problem) = answer(app.get("/tenant1/ledgers", &token)).await;
     assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("route_not_found")));
+
+    // Escaped, and escaped to no UTF-8: the answer is a problem document like any other.
+    let (status, problem) = answer(app.get(&format!("{OURS}/%41%42"), &token)).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("entry_not_found")));
+    let (status, problem) = answer(app.get(&format!("{OURS}/%80"), &token)).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("path_ambiguous")));
 
     let entry = format!("{OURS}/{}", entry["id"].as_str().unwrap());
     let refused = app.delete(&entry, &token).send().await.unwrap();

@@ -89,6 +89,12 @@ fn bad_configuration_is_one_line_and_exit_code_2() {
     assert!(line.contains("14"), "the line's number is not in: {line}");
 
     let policy = policy_in(folder.path(), ANY, "");
+    let without_path = std::fs::read_to_string(&policy).unwrap().replace("path =", "# path =");
+    let pathless = folder.path().join("pathless.toml");
+    std::fs::write(&pathless, without_path).unwrap();
+    let line = refusal(program().arg("--policy").arg(&pathless));
+    assert!(line.contains("pathless.toml: tenant.path"), "{line}");
+
     let database = folder.path().join("no/such/folder.db");
     let line = refusal(program().args(["--policy", &policy]).arg("--database").arg(&database));
     assert!(line.contains("no/such/folder.db"), "{line}");
