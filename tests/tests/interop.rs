@@ -4,25 +4,20 @@
 //! set, and the `journal-api` binary with a policy that trusts it. Where there is no Node it is
 //! skipped with a visible line, unless `TENANTRY_REQUIRE_INTEROP=1`.
 
-use std::error::Error;
+mod programs;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Client, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
-/// For a program to say that it is ready, and for an answer; both take well under a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+use programs::{Outcome, PATIENCE, missing, start, start_journal_api};
 
 #[tokio::test]
 async fn oidc_provider_tokens_are_accepted_for_their_tenant_and_refused_for_the_other()
@@ -188,74 +183,9 @@ fn header<'a>(response: &'a Response, name: &http::HeaderName) -> Vec<&'a str> {
     response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
 }
 
-/// What the test needs and does not find.
-async fn missing(interop: &Path) -> Option<&'static str> {
-    let node = Command::new("node").arg("--version").output().await;
-    if !node.is_ok_and(|output| output.status.success()) {
-        return Some("`node` is missing");
-    }
-    (!interop.join("node_modules/oidc-provider").is_dir()).then_some("node_modules is missing")
-}
-
 async fn start_provider(interop: &Path) -> Outcome<(Child, Issuer)> {
     let mut node = Command::new("node");
     // It stops when its input closes: also when this process is killed and drops nothing.
     node.arg(interop.join("oidc-provider.mjs")).stdin(Stdio::piped());
     start(node, |line| serde_json::from_str(line).ok()).await
-}
-
-async fn start_journal_api(folder: &Path, policy: &str) -> Outcome<(Child, String)> {
-    let file = folder.join("policy.toml");
-    std::fs::write(&file, policy)?;
-    let mut journal = Command::new(build_journal_api().await?);
-    journal.arg("--policy").arg(file);
-    journal.args(["--listen", "127.0.0.1:0"]);
-    journal.arg("--database").arg(folder.join("journal.db"));
-    journal.stdin(Stdio::null());
-    start(journal, |line| {
-        let (_, address) = line.split_once("listens on ")?;
-        Some(address.trim_end().to_owned())
-    })
-    .await
-}
-
-/// Builds the binary, and asks cargo where it is: only tests of its own package are told.
-async fn build_journal_api() -> Outcome<PathBuf> {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--package", "journal-api", "--bin", "journal-api"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .await?;
-    if !build.status.success() {
-        return Err("journal-api does not build".into());
-    }
-    let executable = |line: &[u8]| -> Option<PathBuf> {
-        let message: Value = serde_json::from_slice(line).ok()?;
-        // The libraries that were built have a message too, where this is null.
-        Some(message.get("executable")?.as_str()?.into())
-    };
-    let path = build.stdout.split(|byte| *byte == b'\n').find_map(executable);
-    Ok(path.ok_or("cargo named no executable of journal-api")?)
-}
-
-/// Starts a program, and waits until it prints a line that `ready` understands.
-///
-/// The program is killed when the child is dropped.
-async fn start<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> Outcome<(Child, T)> {
-    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-    let found = timeout(PATIENCE, async {
-        while let Some(line) = lines.next_line().await? {
-            if let Some(found) = ready(&line) {
-                return Ok(found);
-            }
-        }
-        Err(Box::<dyn Error>::from("the program ended before it was ready"))
-    })
-    .await??;
-    // A full pipe would stop the program.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((child, found))
 }

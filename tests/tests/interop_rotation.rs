@@ -6,9 +6,10 @@
 //! the time that the outage takes.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
-use std::error::Error;
+mod programs;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,10 +28,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// For a program to say that it is ready, and for an answer; both take well under a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+use programs::{Outcome, PATIENCE, missing, start_journal_api};
 
 #[tokio::test]
 async fn no_valid_request_is_refused_while_oidc_provider_hangs_or_rotates_its_keys() -> Outcome<()>
@@ -264,57 +262,4 @@ path = "/{{tenant}}/{{*rest}}"
 "#
         )
     }
-}
-
-/// What the test needs and does not find.
-async fn missing(interop: &Path) -> Option<&'static str> {
-    let node = Command::new("node").arg("--version").output().await;
-    if !node.is_ok_and(|output| output.status.success()) {
-        return Some("`node` is missing");
-    }
-    (!interop.join("node_modules/oidc-provider").is_dir()).then_some("node_modules is missing")
-}
-
-async fn start_journal_api(folder: &Path, policy: &str) -> Outcome<(Child, String)> {
-    let file = folder.join("policy.toml");
-    std::fs::write(&file, policy)?;
-    let mut journal = Command::new(build_journal_api().await?);
-    journal.arg("--policy").arg(file).args(["--listen", "127.0.0.1:0"]);
-    journal.arg("--database").arg(folder.join("journal.db"));
-    journal.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = journal.spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-    let listens = async {
-        while let Some(line) = lines.next_line().await? {
-            if let Some((_, address)) = line.split_once("listens on ") {
-                return Ok(address.trim_end().to_owned());
-            }
-        }
-        Outcome::Err("the program ended before it was ready".into())
-    };
-    let address = timeout(PATIENCE, listens).await??;
-    // A full pipe would stop the program.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((child, address))
-}
-
-/// Builds the binary, and asks cargo where it is: only tests of its own package are told.
-async fn build_journal_api() -> Outcome<PathBuf> {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--package", "journal-api", "--bin", "journal-api"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .await?;
-    if !build.status.success() {
-        return Err("journal-api does not build".into());
-    }
-    let executable = |line: &[u8]| -> Option<PathBuf> {
-        let message: Value = serde_json::from_slice(line).ok()?;
-        // The libraries that were built have a message too, where this is null.
-        Some(message.get("executable")?.as_str()?.into())
-    };
-    let path = build.stdout.split(|byte| *byte == b'\n').find_map(executable);
-    Ok(path.ok_or("cargo named no executable of journal-api")?)
 }
