@@ -417,14 +417,14 @@ async fn debug_shows_no_token_and_no_claim() {
     let token = marked(&stack).client_id(format!("client-{MARK}")).sign();
     assert_eq!(stack.get(PATH, &token).await.status, 200);
 
-    let refused = |reason: Reason| Rejection::new(reason).under(stack.server.policy());
+    let refused = |reason: Reason| Rejection::new(reason).under(&stack.server.policy());
     show(&stack.server, &shown);
     show(&stack.server.layer(), &shown);
     show(&stack.server.layer().optional(), &shown);
     show(&stack.server.tower_layer(), &shown);
     show(&stack.server.readiness(), &shown);
     show(&stack.server.policy(), &shown);
-    show(&Anonymous::new(stack.server.policy()), &shown);
+    show(&Anonymous::new(&stack.server.policy()), &shown);
     show(&refused(Reason::TokenExpired), &shown);
     show(&tenantry::AccessToken::new(token.as_str()), &shown);
     show(&request_of("tenant1").with_subject(MARK).with_scope(MARK).build(), &shown);
@@ -473,7 +473,7 @@ async fn debug_of_a_verified_token_shows_no_claim() {
     };
     let bytes = format!("{:?}", MARK.as_bytes());
     let shown = format!("{facts:?} {facts:#?} {:?}", facts.tenant_claims);
-    let token = VerifiedToken::assert_verified(stack.server.policy(), facts);
+    let token = VerifiedToken::assert_verified(&stack.server.policy(), facts);
     let shown = format!("{shown} {token:?} {token:#?}");
     hides(&shown, MARK);
     assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");

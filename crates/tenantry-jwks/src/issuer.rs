@@ -92,6 +92,18 @@ impl IssuerKeys {
         })
     }
 
+    /// Whether these are the keys that `source` would lead to, in memory already. A file is none of
+    /// them: who reloads a configuration expects its files to be read.
+    pub(crate) fn comes_from(&self, source: &KeySource, pinned: bool) -> bool {
+        match (&self.source, &source.kind) {
+            (Some((Place::File(_), _)), _) => false,
+            (Some((place, urls)), Kind::Loaded(other)) => {
+                place == other && *urls == source.urls && self.pinned == pinned
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the epoch of the set in use. It changes when a key leaves the set, and when one comes
     /// that makes the choice of a key ambiguous.
     ///

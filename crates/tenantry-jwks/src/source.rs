@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 }
 
 /// From where keys are loaded again and again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
     Discovery,
     File(PathBuf),
@@ -49,7 +49,7 @@ impl Place {
 }
 
 /// Which URLs may be fetched.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct UrlRules {
     pub(crate) loopback_http: bool,
     pub(crate) origin: UrlOrigin,

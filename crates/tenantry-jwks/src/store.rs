@@ -51,14 +51,44 @@ impl KeyStore {
         clock: Arc<dyn Clock>,
         random: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Self {
+        Self::of(Arc::new(Means::new(settings, transport, clock, Box::new(random))))
+    }
+
+    fn of(means: Arc<Means>) -> Self {
         let found = Cache::builder()
-            .max_capacity(settings.capacity)
+            .max_capacity(means.settings.capacity)
             // With the default policy a newcomer may be refused room: it would be fetched anew at
             // each request.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let means = Arc::new(Means::new(settings, transport, clock, Box::new(random)));
         Self { pinned: HashMap::new(), found, swept_until: AtomicU64::new(0), means }
+    }
+
+    /// Makes a store for another configuration, with the same settings, transport and clock.
+    ///
+    /// It takes over the keys of each issuer that `source` still leads to from the same place, with
+    /// what is under way and what was spent: `source` says where an issuer's keys come from now, and
+    /// whether it is named in full. Keys from files are not taken over; they are read again.
+    #[must_use]
+    pub fn successor(&self, source: impl Fn(&Issuer) -> Option<(KeySource, bool)>) -> Self {
+        let mut next = Self::of(Arc::clone(&self.means));
+        // INVARIANT (isolation): keys from another place are not the keys of that issuer any more.
+        let stays = |issuer: &Issuer, keys: &IssuerKeys, pinned| {
+            source(issuer).is_some_and(|(source, now_pinned)| {
+                now_pinned == pinned && keys.comes_from(&source, pinned)
+            })
+        };
+        for (issuer, keys) in &self.pinned {
+            if stays(issuer, keys, true) {
+                next.pinned.insert(issuer.clone(), Arc::clone(keys));
+            }
+        }
+        for (issuer, keys) in &self.found {
+            if stays(&issuer, &keys, false) {
+                next.found.insert(Issuer::clone(&issuer), keys);
+            }
+        }
+        next
     }
 
     /// Adds an issuer that is never dropped. One that is there already is replaced.

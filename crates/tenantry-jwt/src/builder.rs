@@ -59,7 +59,7 @@ impl JwtVerifierBuilder {
             })?;
         }
         let seen = SeenTokens::new(cache_bytes);
-        Ok(JwtVerifier { policy, keys, directory, clock, seen })
+        Ok(JwtVerifier { policy, keys, directory, clock, seen, cache_bytes })
     }
 }
 

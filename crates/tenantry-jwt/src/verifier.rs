@@ -29,6 +29,7 @@ pub struct JwtVerifier {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seen: SeenTokens,
+    pub(crate) cache_bytes: u64,
 }
 
 impl JwtVerifier {
@@ -44,6 +45,21 @@ impl JwtVerifier {
         clock: Arc<dyn Clock>,
     ) -> JwtVerifierBuilder {
         JwtVerifierBuilder::new(policy, keys, directory, clock)
+    }
+
+    /// Starts a verifier that takes the place of this one under another policy.
+    ///
+    /// It has the same clock, key settings and bound on memory, and takes over the keys of every
+    /// issuer whose keys come from the same place as before, so that nothing is fetched again.
+    /// Tokens are verified anew: a new policy may mean something else by them.
+    pub fn successor(&self, policy: Policy, directory: Arc<dyn Directory>) -> JwtVerifierBuilder {
+        let keys = self.keys.successor(|issuer| {
+            let IssuerMatch { policy, tenant } = policy.issuer_for(issuer.as_str())?;
+            let tenant = tenant.map(str::parse).transpose().ok()?;
+            Some((location::source(policy, tenant.as_ref()).ok()?, tenant.is_none()))
+        });
+        JwtVerifierBuilder::new(policy, keys, directory, Arc::clone(&self.clock))
+            .with_cache_bytes(self.cache_bytes)
     }
 
     /// Returns the policy it judges by.

@@ -33,6 +33,7 @@ use tenantry_core::{
 use crate::body::RefusalBody;
 use crate::extractor::{Extractor, Verdict};
 use crate::gate::{give_back, refuse};
+use crate::live::LivePolicy;
 use crate::target::Target;
 
 /// Puts a [`TenantAwareRequest`] into the extensions of every request that it lets through.
@@ -48,7 +49,12 @@ pub struct TenantExtractorLayer {
 impl TenantExtractorLayer {
     /// Judges requests under `policy`. `verifier` verifies tokens under the same policy.
     pub fn new(policy: Policy, verifier: Arc<dyn Verifier>, directory: Arc<dyn Directory>) -> Self {
-        Self { extractor: Arc::new(Extractor::new(policy, verifier, directory)) }
+        Self::live(LivePolicy::new(policy, verifier, directory))
+    }
+
+    /// Judges each request under the policy that is in force when it comes.
+    pub fn live(policy: LivePolicy) -> Self {
+        Self { extractor: Arc::new(Extractor::new(policy)) }
     }
 
     /// Lets requests without credentials through, as [`Anonymous`].

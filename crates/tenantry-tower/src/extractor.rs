@@ -5,19 +5,18 @@ use std::sync::Arc;
 use http::Request;
 
 use tenantry_core::{
-    AccessToken, Agreed, Anonymous, BoxFuture, Directory, Policy, Reason, Rejection, RequestFacts,
-    TenantAwareRequest, Unobserved, VerifiedToken, Verifier, agree,
+    AccessToken, Agreed, Anonymous, BoxFuture, Reason, Rejection, RequestFacts, TenantAwareRequest,
+    Unobserved, VerifiedToken, agree,
 };
 
 use crate::credentials::Bearer;
+use crate::live::{InForce, LivePolicy};
 use crate::target::Target;
 
-/// What a request is judged by.
+/// How requests are judged.
 #[derive(Clone, Debug)]
 pub(crate) struct Extractor {
-    policy: Policy,
-    verifier: Arc<dyn Verifier>,
-    directory: Arc<dyn Directory>,
+    live: LivePolicy,
     pub(crate) optional: bool,
     pub(crate) target: Target,
 }
@@ -32,45 +31,48 @@ pub(crate) enum Verdict {
 }
 
 impl Extractor {
-    pub(crate) fn new(
-        policy: Policy,
-        verifier: Arc<dyn Verifier>,
-        directory: Arc<dyn Directory>,
-    ) -> Self {
-        Self { policy, verifier, directory, optional: false, target: Target::REQUEST_TARGET }
+    pub(crate) const fn new(live: LivePolicy) -> Self {
+        Self { live, optional: false, target: Target::REQUEST_TARGET }
     }
 
     /// Goes as far as memory reaches.
-    pub(crate) fn judge<B>(self: &Arc<Self>, request: &Request<B>) -> Verdict {
-        self.try_judge(request).unwrap_or_else(Verdict::Refused)
+    pub(crate) fn judge<B>(&self, request: &Request<B>) -> Verdict {
+        // One policy from here to the verdict, whatever comes into force meanwhile.
+        self.try_judge(&self.live.now(), request).unwrap_or_else(Verdict::Refused)
     }
 
-    fn try_judge<B>(self: &Arc<Self>, request: &Request<B>) -> Result<Verdict, Rejection> {
+    fn try_judge<B>(
+        &self,
+        rules: &Arc<InForce>,
+        request: &Request<B>,
+    ) -> Result<Verdict, Rejection> {
         let headers = request.headers();
         let target = self
             .target
             .whole(request.extensions(), request.uri())
-            .map_err(|problem| Rejection::misconfigured(problem).under(&self.policy))?;
-        let bearer = Bearer::read(target, headers).map_err(|reason| self.refuse(reason))?;
-        if bearer.is_some_and(|bearer| bearer.text().len() > self.policy.max_token_bytes()) {
-            return Err(self.refuse(Reason::TokenTooLarge));
+            .map_err(|problem| Rejection::misconfigured(problem).under(&rules.policy))?;
+        let bearer = Bearer::read(target, headers).map_err(|reason| rules.refuse(reason))?;
+        if bearer.is_some_and(|bearer| bearer.text().len() > rules.policy.max_token_bytes()) {
+            return Err(rules.refuse(Reason::TokenTooLarge));
         }
-        let facts = RequestFacts::read(&self.policy, target, headers)?;
+        let facts = RequestFacts::read(&rules.policy, target, headers)?;
         let Some(bearer) = bearer else {
-            let anonymous = Anonymous::new(&self.policy);
+            let anonymous = Anonymous::new(&rules.policy);
             return match self.optional {
                 true => Ok(Verdict::Anonymous(anonymous)),
                 false => Err(anonymous.unauthenticated()),
             };
         };
-        if let Some(verified) = self.verifier.cached(bearer.text()) {
-            return self.settle(&facts, verified);
+        if let Some(verified) = rules.verifier.cached(bearer.text()) {
+            return rules.settle(&facts, verified);
         }
-        let token = bearer.token().map_err(|reason| self.refuse(reason))?;
+        let token = bearer.token().map_err(|reason| rules.refuse(reason))?;
         let (token, facts) = (AccessToken::new(token), facts.into_owned());
-        Ok(Verdict::Waiting(Box::pin(Arc::clone(self).verify(token, facts))))
+        Ok(Verdict::Waiting(Box::pin(Arc::clone(rules).verify(token, facts))))
     }
+}
 
+impl InForce {
     /// Decides, unless the directory has to be asked.
     fn settle(
         self: &Arc<Self>,

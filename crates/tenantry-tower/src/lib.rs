@@ -15,11 +15,13 @@ mod credentials;
 pub mod extract;
 mod extractor;
 mod gate;
+mod live;
 pub mod scope;
 mod target;
 
 pub use body::RefusalBody;
 pub use extract::{ExtractFuture, TenantExtractor, TenantExtractorLayer};
 pub use gate::GateFuture;
+pub use live::LivePolicy;
 pub use scope::{RequireScope, RequireScopeLayer};
 pub use target::RequestTarget;

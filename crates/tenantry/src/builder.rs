@@ -8,7 +8,7 @@ use tenantry_core::{
     Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, TrustIssuers,
 };
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
-use tenantry_jwt::{BuildError, JwtVerifier};
+use tenantry_jwt::{BuildError, JwtVerifier, JwtVerifierBuilder};
 
 use crate::directory::{Bounded, TIME_LIMIT};
 use crate::error::ConfigError;
@@ -20,6 +20,7 @@ use crate::server::ResourceServer;
 #[derive(Default)]
 pub struct ResourceServerBuilder {
     policy: PolicyBuilder,
+    checks: Vec<Check>,
     directory: Option<Arc<dyn Directory>>,
     directory_time_limit: Option<Duration>,
     keys: KeySettings,
@@ -27,6 +28,9 @@ pub struct ResourceServerBuilder {
     clock: Option<Arc<dyn Clock>>,
     cache_bytes: Option<u64>,
 }
+
+/// Refuses a policy that a service cannot work with.
+type Check = Arc<dyn Fn(&Policy) -> Result<(), PolicyError> + Send + Sync>;
 
 impl ResourceServerBuilder {
     /// Accepts tokens of an issuer: its name, or [`IssuerSettings`]. Call it once for each. Without
@@ -81,6 +85,24 @@ impl ResourceServerBuilder {
     /// ```
     pub fn policy(mut self, change: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
         self.policy = change(self.policy);
+        self
+    }
+
+    /// Refuses a policy that this service cannot work with, at the start and at each
+    /// [replacement](ResourceServer::replace).
+    ///
+    /// ```
+    /// # use tenantry::{PolicyError, ResourceServer};
+    /// let builder = ResourceServer::builder().check(|policy| match policy.path() {
+    ///     Some(_) => Ok(()),
+    ///     None => Err(PolicyError::new("tenant.path", "this service names its tenants in the path")),
+    /// });
+    /// ```
+    pub fn check(
+        mut self,
+        check: impl Fn(&Policy) -> Result<(), PolicyError> + Send + Sync + 'static,
+    ) -> Self {
+        self.checks.push(Arc::new(check));
         self
     }
 
@@ -154,13 +176,7 @@ impl ResourceServerBuilder {
     /// - an HTTP client that cannot be set up.
     #[expect(clippy::unused_async, reason = "asking a directory at the start will wait")]
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
-        let policy = self.policy.build()?;
-        let directory = self.directory.unwrap_or_else(|| Arc::new(TrustIssuers));
-        check_directory(&policy, &*directory)?;
-        policy.check_tenants(&directory.known_at_start())?;
-        key_check::run(&policy)?;
-        let limit = self.directory_time_limit.unwrap_or(TIME_LIMIT);
-        let directory: Arc<dyn Directory> = Arc::new(Bounded { inner: directory, limit });
+        let Rules { policy, directory } = self.rules()?;
         let transport = match self.transport {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,
@@ -172,11 +188,31 @@ impl ResourceServerBuilder {
         if let Some(bytes) = self.cache_bytes {
             verifier = verifier.with_cache_bytes(bytes);
         }
-        let verifier = verifier.build().map_err(|error| unreadable_keys(&policy, &error))?;
-        for (_, keys) in verifier.keys().pinned() {
-            keys.warm();
-        }
-        Ok(ResourceServer::new(policy, Arc::new(verifier), directory))
+        let verifier = ready(&policy, verifier)?;
+        Ok(ResourceServer::new(policy, verifier, directory))
+    }
+
+    /// Makes what can take the place of `verifier`, which goes on judging until it does.
+    pub(crate) fn succeed(
+        &self,
+        verifier: &JwtVerifier,
+    ) -> Result<(Rules, Arc<JwtVerifier>), ConfigError> {
+        let rules = self.rules()?;
+        let verifier = verifier.successor(rules.policy.clone(), Arc::clone(&rules.directory));
+        let verifier = ready(&rules.policy, verifier)?;
+        Ok((rules, verifier))
+    }
+
+    /// Checks the settings against each other.
+    fn rules(&self) -> Result<Rules, ConfigError> {
+        let policy = self.policy.clone().build()?;
+        self.checks.iter().try_for_each(|check| check(&policy))?;
+        let directory = self.directory.clone().unwrap_or_else(|| Arc::new(TrustIssuers));
+        check_directory(&policy, &*directory)?;
+        policy.check_tenants(&directory.known_at_start())?;
+        key_check::run(&policy)?;
+        let limit = self.directory_time_limit.unwrap_or(TIME_LIMIT);
+        Ok(Rules { policy, directory: Arc::new(Bounded { inner: directory, limit }) })
     }
 }
 
@@ -186,6 +222,21 @@ impl fmt::Debug for ResourceServerBuilder {
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
+}
+
+/// What requests are judged by, checked.
+pub(crate) struct Rules {
+    pub(crate) policy: Policy,
+    pub(crate) directory: Arc<dyn Directory>,
+}
+
+/// Builds the verifier, and starts to fetch the keys of the issuers that are named in full.
+fn ready(policy: &Policy, verifier: JwtVerifierBuilder) -> Result<Arc<JwtVerifier>, PolicyError> {
+    let verifier = verifier.build().map_err(|error| unreadable_keys(policy, &error))?;
+    for (_, keys) in verifier.keys().pinned() {
+        keys.warm();
+    }
+    Ok(Arc::new(verifier))
 }
 
 /// Refuses an issuer pattern whose tenants nobody knows.

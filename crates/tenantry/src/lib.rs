@@ -68,6 +68,8 @@ mod policy_unbuilt;
 #[cfg(feature = "policy-file")]
 mod policy_values;
 mod readiness;
+#[cfg(feature = "policy-file")]
+mod reload;
 mod server;
 mod transport;
 

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tenantry_core::PolicyError;
 use toml::de::DeTable;
@@ -15,7 +16,7 @@ use crate::builder::{ResourceServerBuilder, check_directory};
 use crate::error::ConfigError;
 use crate::policy_format::File;
 use crate::policy_place::{line_at, line_of, setting_at};
-use crate::server::ResourceServer;
+use crate::server::{ResourceServer, Shared};
 
 /// A policy file, read and checked.
 ///
@@ -40,6 +41,18 @@ pub struct PolicyFile {
     listen: Option<SocketAddr>,
     name: String,
     text: String,
+    /// What it was read from, and what was changed since.
+    path: Option<PathBuf>,
+    changes: Vec<Change>,
+}
+
+/// Changes the settings that a file makes.
+type Change = Arc<dyn Fn(ResourceServerBuilder) -> ResourceServerBuilder + Send + Sync>;
+
+/// Where a policy can be read from again.
+pub(crate) struct PolicyOrigin {
+    path: PathBuf,
+    changes: Vec<Change>,
 }
 
 impl PolicyFile {
@@ -54,7 +67,8 @@ impl PolicyFile {
         let text = fs::read_to_string(path).map_err(|error| {
             ConfigError::new(format!("the policy file cannot be read: {error}")).at(&name)
         })?;
-        Self::load(text, name, path.parent().unwrap_or(Path::new("")))
+        let file = Self::load(text, name, path.parent().unwrap_or(Path::new("")))?;
+        Ok(Self { path: Some(path.into()), ..file })
     }
 
     /// Parses the text of a policy file; `name` is what errors call it. Paths in it are relative to
@@ -71,7 +85,8 @@ impl PolicyFile {
     fn load(text: String, name: String, base: &Path) -> Result<Self, ConfigError> {
         let file: File = toml::from_str(&text).map_err(|error| explain(&error, &name, &text))?;
         let builder = check(&file, base).map_err(|error| locate(error.into(), &name, &text))?;
-        Ok(Self { builder, listen: file.listen.map(|address| address.0), name, text })
+        let listen = file.listen.map(|address| address.0);
+        Ok(Self { builder, listen, name, text, path: None, changes: Vec::new() })
     }
 
     /// Returns the address to listen on, if the file has one.
@@ -80,13 +95,15 @@ impl PolicyFile {
         self.listen
     }
 
-    /// Changes the settings before the server is built: a transport, a clock.
+    /// Changes the settings before the server is built: a transport, a clock. The change is made
+    /// again whenever the file is [read again](ResourceServer::reload).
     #[must_use]
     pub fn configure(
         mut self,
-        change: impl FnOnce(ResourceServerBuilder) -> ResourceServerBuilder,
+        change: impl Fn(ResourceServerBuilder) -> ResourceServerBuilder + Send + Sync + 'static,
     ) -> Self {
         self.builder = change(self.builder);
+        self.changes.push(Arc::new(change));
         self
     }
 
@@ -97,9 +114,25 @@ impl PolicyFile {
     /// At the first setting that cannot be used, such as a `jwks_file` that is not there, with name
     /// and line.
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
-        let Self { builder, name, text, .. } = self;
-        let server = builder.build().await;
-        server.map_err(|error| locate(error, &name, &text))
+        let Self { builder, name, text, path, changes, .. } = self;
+        let server = builder.build().await.map_err(|error| locate(error, &name, &text))?;
+        Ok(server.with_origin(path.map(|path| PolicyOrigin { path, changes })))
+    }
+
+    /// Puts this file's settings in force in a server.
+    pub(crate) fn put_in_force(&self, server: &Shared) -> Result<(), ConfigError> {
+        let done = server.put_in_force(&self.builder);
+        done.map_err(|error| locate(error, &self.name, &self.text))
+    }
+}
+
+impl PolicyOrigin {
+    pub(crate) fn read_again(&self) -> Result<PolicyFile, ConfigError> {
+        let mut file = PolicyFile::read(&self.path)?;
+        for change in &self.changes {
+            file.builder = change(file.builder);
+        }
+        Ok(file)
     }
 }
 

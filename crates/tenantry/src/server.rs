@@ -2,19 +2,26 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "policy-file")]
+use std::sync::OnceLock;
 
-use tenantry_core::{Directory, Policy, Verifier};
+use arc_swap::ArcSwap;
+
+use tenantry_core::{Directory, Policy};
 use tenantry_jwt::JwtVerifier;
-use tenantry_tower::TenantExtractorLayer;
+use tenantry_tower::{LivePolicy, TenantExtractorLayer};
 
 use crate::builder::ResourceServerBuilder;
+use crate::error::ConfigError;
+#[cfg(feature = "policy-file")]
+use crate::policy_file::PolicyOrigin;
 use crate::readiness::Readiness;
 
 /// Judges the requests of one service.
 ///
 /// Make one at the start, and put its layer around the routes that belong to tenants: `layer()` in an
-/// axum router, [`tower_layer`](Self::tower_layer) elsewhere. Cloning it is cheap; clones share keys
-/// and verified tokens.
+/// axum router, [`tower_layer`](Self::tower_layer) elsewhere. Cloning it is cheap; clones share keys,
+/// verified tokens and the policy in force.
 ///
 /// ```
 /// # use tenantry::ResourceServer;
@@ -33,10 +40,16 @@ use crate::readiness::Readiness;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct ResourceServer {
-    policy: Policy,
-    verifier: Arc<JwtVerifier>,
-    directory: Arc<dyn Directory>,
+pub struct ResourceServer(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    live: LivePolicy,
+    /// That of the policy in force, to ask for its keys.
+    verifier: ArcSwap<JwtVerifier>,
+    /// One reload after the other, so that what was asked for last is in force last.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    #[cfg(feature = "policy-file")]
+    pub(crate) origin: OnceLock<PolicyOrigin>,
 }
 
 impl ResourceServer {
@@ -45,12 +58,33 @@ impl ResourceServer {
         ResourceServerBuilder::default()
     }
 
-    pub(crate) const fn new(
+    pub(crate) fn new(
         policy: Policy,
         verifier: Arc<JwtVerifier>,
         directory: Arc<dyn Directory>,
     ) -> Self {
-        Self { policy, verifier, directory }
+        Self(Arc::new(Shared {
+            live: LivePolicy::new(policy, verifier.clone(), directory),
+            verifier: ArcSwap::new(verifier),
+            reloading: tokio::sync::Mutex::new(()),
+            #[cfg(feature = "policy-file")]
+            origin: OnceLock::new(),
+        }))
+    }
+
+    /// Puts other settings in force, for every request that comes after this call, in all clones and
+    /// layers of this server.
+    ///
+    /// Policy and directory are those of `settings`. Transport, clock, key settings and the bound on
+    /// memory stay as they are. The keys of issuers whose keys come from the same place are kept, so
+    /// the requests of others notice nothing; every token is verified anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`ResourceServerBuilder::build`]. What was in force stays in force.
+    pub async fn replace(&self, settings: ResourceServerBuilder) -> Result<(), ConfigError> {
+        let _one_by_one = self.0.reloading.lock().await;
+        self.0.put_in_force(&settings)
     }
 
     /// Returns the layer for a plain tower stack: it needs a
@@ -81,14 +115,13 @@ impl ResourceServer {
     /// # }
     /// ```
     pub fn tower_layer(&self) -> TenantExtractorLayer {
-        let verifier: Arc<dyn Verifier> = self.verifier.clone();
-        TenantExtractorLayer::new(self.policy.clone(), verifier, Arc::clone(&self.directory))
+        TenantExtractorLayer::live(self.0.live.clone())
     }
 
-    /// Returns the rules that requests are judged by.
+    /// Returns the rules that requests are judged by, as they are now.
     #[must_use]
-    pub const fn policy(&self) -> &Policy {
-        &self.policy
+    pub fn policy(&self) -> Policy {
+        self.0.live.policy()
     }
 
     /// Returns whether requests can be judged: has every issuer that is named in full its keys?
@@ -100,12 +133,21 @@ impl ResourceServer {
     /// nothing is fetched.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        Readiness::of(self.verifier.keys())
+        Readiness::of(self.0.verifier.load().keys())
+    }
+}
+
+impl Shared {
+    pub(crate) fn put_in_force(&self, settings: &ResourceServerBuilder) -> Result<(), ConfigError> {
+        let (rules, verifier) = settings.succeed(&self.verifier.load())?;
+        self.live.replace(rules.policy, verifier.clone(), rules.directory);
+        self.verifier.store(verifier);
+        Ok(())
     }
 }
 
 impl fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResourceServer").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("ResourceServer").field("policy", &self.policy()).finish_non_exhaustive()
     }
 }

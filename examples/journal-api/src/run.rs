@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 
-use tenantry::PolicyFile;
+use tenantry::{Policy, PolicyError, PolicyFile};
 
 use crate::args::Args;
 use crate::demo::{self, Demo};
@@ -27,21 +27,32 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
 }
 
 async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
-    let policy = PolicyFile::read(file)?;
+    // At each reload, too.
+    let policy = PolicyFile::read(file)?.configure(|erp| erp.check(names_its_tenants));
     let listen = args.listen.or(policy.listen()).unwrap_or(demo::LISTEN);
     let listener = serve::listen(listen).await?;
     let journal = open_journal(args.database.as_deref()).await?;
     // Last: it starts to fetch keys, which a start that fails would interrupt.
     let erp = policy.build().await?;
-    if erp.policy().path().is_none() {
-        return Err(RunError::NoTenantPath(file.into()));
-    }
+    #[cfg(unix)]
+    erp.reload_on_hangup().map_err(RunError::Serve)?;
     let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     say(format_args!("journal-api listens on http://{}", service.address()));
     let served = service.run(stop).await;
     journal.close().await;
     served.map_err(RunError::Serve)
+}
+
+/// Every route begins with a tenant, so a policy that does not read it there is a mistake.
+fn names_its_tenants(policy: &Policy) -> Result<(), PolicyError> {
+    match policy.path() {
+        Some(_) => Ok(()),
+        None => Err(PolicyError::new(
+            "tenant.path",
+            "every route of this service names its tenant first: set path = \"/{tenant}/{*rest}\"",
+        )),
+    }
 }
 
 async fn demonstrate(args: &Args) -> Result<(), RunError> {

@@ -22,8 +22,6 @@ pub enum RunError {
         /// Why.
         source: StoreError,
     },
-    /// The policy does not judge the path, and every route here names a tenant there.
-    NoTenantPath(PathBuf),
     /// `RUST_LOG` is not a filter.
     Filter(String),
     /// A port cannot be had.
@@ -48,11 +46,7 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_)
-            | Self::Database { .. }
-            | Self::Filter(_)
-            | Self::Listen { .. }
-            | Self::NoTenantPath(_) => 2,
+            Self::Config(_) | Self::Database { .. } | Self::Filter(_) | Self::Listen { .. } => 2,
             Self::Serve(_) | Self::Tour(_) => 1,
         }
     }
@@ -62,11 +56,6 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => fmt::Display::fmt(error, f),
-            Self::NoTenantPath(policy) => write!(
-                f,
-                "{}: tenant.path: every route of this service names its tenant first: set path = \"/{{tenant}}/{{*rest}}\"",
-                policy.display()
-            ),
             Self::Database { file, source } => {
                 match file {
                     Some(file) => write!(f, "cannot use the database {}", file.display())?,

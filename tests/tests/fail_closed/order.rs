@@ -151,13 +151,13 @@ async fn a_verifier_of_another_policy_is_a_mistake_and_not_a_permission() {
         Arc::new(one.clock.clone()),
     );
     let verifier = tenantry_jwt::JwtVerifier::builder(
-        one.server.policy().clone(),
+        one.server.policy(),
         keys,
         Arc::new(tenantry::TrustIssuers),
         Arc::new(one.clock.clone()),
     );
     let layer = TenantExtractorLayer::new(
-        other.server.policy().clone(),
+        other.server.policy(),
         Arc::new(verifier.build().unwrap()),
         Arc::new(tenantry::TrustIssuers),
     );

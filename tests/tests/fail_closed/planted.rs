@@ -61,7 +61,7 @@ async fn a_tenant_aware_request_planted_by_an_outer_layer_is_removed() {
 #[tokio::test]
 async fn an_anonymous_planted_by_an_outer_layer_is_removed() {
     let usual = Stack::usual().await;
-    let planted = Anonymous::new(usual.server.policy());
+    let planted = Anonymous::new(&usual.server.policy());
     let stack = usual.behind(|server, calls| {
         Router::new().route(PATH, counted(calls)).layer(server.layer()).layer(plant(planted))
     });

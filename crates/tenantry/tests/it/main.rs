@@ -10,5 +10,6 @@ mod policy_errors;
 mod policy_file;
 mod policy_keys;
 mod readiness;
+mod reload;
 mod server;
 mod stack;

@@ -45,7 +45,8 @@ async fn the_complete_example_is_the_policy_that_it_describes() {
     let file = PolicyFile::parse(COMPLETE, "policy.toml").unwrap();
     assert_eq!(file.listen(), Some("127.0.0.1:8080".parse().unwrap()));
 
-    let server = file.configure(|server| server.transport(Arc::new(script.clone())));
+    let transport = Arc::new(script.clone());
+    let server = file.configure(move |server| server.transport(transport.clone()));
     let server = server.build().await.unwrap();
     let policy = server.policy();
     assert_eq!(policy.realm(), "journal");
@@ -85,7 +86,8 @@ async fn a_short_file_has_the_defaults() {
     assert_eq!(file.listen(), None);
 
     let script = Script::default();
-    let server = file.configure(|server| server.transport(Arc::new(script.clone())));
+    let transport = Arc::new(script.clone());
+    let server = file.configure(move |server| server.transport(transport.clone()));
     let server = server.build().await.unwrap();
     let policy = server.policy();
     assert_eq!(policy.realm(), "tenantry");
@@ -142,7 +144,8 @@ impl Setting<'_> {
         );
         let files = Files::new(&policy, issuer);
         let file = files.policy();
-        let file = file.configure(|server| server.clock(Arc::new(clock.clone())));
+        let clock = Arc::new(clock.clone());
+        let file = file.configure(move |server| server.clock(clock.clone()));
         let server: ResourceServer = file.build().await.unwrap();
         Api::behind(&server).with(files)
     }
@@ -429,7 +432,8 @@ async fn two_issuers_speak_for_one_tenant_when_both_say_so() {
     );
     let files = Files::new(&policy, &issuer);
     files.write("other.json", &other.jwks().to_string());
-    let file = files.policy().configure(|server| server.clock(Arc::new(clock)));
+    let clock = Arc::new(clock);
+    let file = files.policy().configure(move |server| server.clock(clock.clone()));
     let api = Api::behind(&file.build().await.unwrap());
     for (issuer, tenant, outcome) in [
         (&issuer, "tenant1", "200 tenant1 journal-sync"),

@@ -16,7 +16,8 @@ jwks_file = "keys.json"
 "#;
 
 async fn served(files: &Files, issuer: &TestIssuer, clock: &tenantry_testkit::ManualClock) {
-    let file = files.policy().configure(|server| server.clock(Arc::new(clock.clone())));
+    let clock = Arc::new(clock.clone());
+    let file = files.policy().configure(move |server| server.clock(clock.clone()));
     let api = Api::behind(&file.build().await.unwrap());
     let token = issuer.token().tenant("tenant1").sign();
     let answer = api.get("/tenant1/whoami", &token).await;

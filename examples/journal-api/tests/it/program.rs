@@ -93,7 +93,7 @@ fn bad_configuration_is_one_line_and_exit_code_2() {
     let pathless = folder.path().join("pathless.toml");
     std::fs::write(&pathless, without_path).unwrap();
     let line = refusal(program().arg("--policy").arg(&pathless));
-    assert!(line.contains("pathless.toml: tenant.path"), "{line}");
+    assert!(line.contains("pathless.toml:11: tenant.path"), "{line}");
 
     let database = folder.path().join("no/such/folder.db");
     let line = refusal(program().args(["--policy", &policy]).arg("--database").arg(&database));
@@ -133,6 +133,39 @@ fn with_a_policy_it_serves_until_it_is_told_to_stop() {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
         assert_eq!(process.0.wait().unwrap().code(), Some(0), "{signal}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn on_sighup_it_reads_the_policy_again_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let policy = policy_in(folder.path(), ANY, "");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let mut process = Process(
+        program()
+            .args(["--policy", &policy])
+            .env("RUST_LOG", "tenantry=info")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    assert!(first_line(&mut process).starts_with("journal-api listens on"));
+    let mut log = BufReader::new(process.0.stderr.take().unwrap()).lines();
+    let mut hang_up = |text: &str| {
+        std::fs::write(&policy, text).unwrap();
+        let id = process.0.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+        log.find_map(|line| line.ok().filter(|line| line.contains("the policy file"))).unwrap()
+    };
+
+    let line = hang_up(&text.replace("audience", "audiance"));
+    assert!(line.contains("ERROR") && line.contains("stays in force"), "{line}");
+    assert!(line.contains("policy.toml:4: resource_server.audiance"), "{line}");
+    let line = hang_up(&text.replace("path =", "# path ="));
+    assert!(line.contains("policy.toml:11: tenant.path"), "{line}");
+    let line = hang_up(&text);
+    assert!(line.contains("INFO") && line.contains("is in force"), "{line}");
 }
 
 #[test]

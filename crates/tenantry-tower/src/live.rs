@@ -1,0 +1,61 @@
+//! What requests are judged by, and how it is exchanged while they come in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use tenantry_core::{Directory, Policy, Verifier};
+
+/// A policy with its verifier and its directory, which can be exchanged for others, as one, while
+/// requests come in.
+///
+/// Clones share what is in force. Each request is judged by what was in force when it came.
+#[derive(Clone)]
+pub struct LivePolicy(Arc<ArcSwap<InForce>>);
+
+/// What one request is judged by.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) policy: Policy,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) directory: Arc<dyn Directory>,
+}
+
+impl LivePolicy {
+    /// Puts `policy` in force. `verifier` verifies tokens under the same policy.
+    #[must_use]
+    pub fn new(policy: Policy, verifier: Arc<dyn Verifier>, directory: Arc<dyn Directory>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(InForce { policy, verifier, directory })))
+    }
+
+    /// Puts another policy in force, for every request that comes after this call.
+    ///
+    /// Tokens that were verified under the policy before are verified again.
+    // INVARIANT (cache the identity): a verified token is bound to its policy, so none outlives it.
+    pub fn replace(
+        &self,
+        policy: Policy,
+        verifier: Arc<dyn Verifier>,
+        directory: Arc<dyn Directory>,
+    ) {
+        self.0.store(Arc::new(InForce { policy, verifier, directory }));
+    }
+
+    /// Returns the policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.0.load().policy.clone()
+    }
+
+    /// What is in force now, for one request.
+    pub(crate) fn now(&self) -> Guard<Arc<InForce>> {
+        self.0.load()
+    }
+}
+
+impl fmt::Debug for LivePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LivePolicy").field(&self.now().policy).finish()
+    }
+}
