@@ -4,3 +4,8 @@
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// `docs/streams.md`.
+#[doc = include_str!("../../docs/streams.md")]
+#[derive(Debug)]
+pub struct Streams;

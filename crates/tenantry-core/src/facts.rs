@@ -10,7 +10,7 @@ use crate::path::is_ambiguous;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rejection::Rejection;
-use crate::tenant::is_tenant_id;
+use crate::tenant::{ProvenTenant, is_tenant_id};
 
 /// The tenants that a request names, each at most once and each a tenant id.
 ///
@@ -35,6 +35,19 @@ impl<'a> RequestFacts<'a> {
     /// decision to judge.
     pub fn read(policy: &Policy, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Self, Rejection> {
         Self::sources(policy, uri, headers).map_err(|reason| Rejection::new(reason).under(policy))
+    }
+
+    /// Names `tenant` at every place that `policy` reads, as its own requests do: to judge again what
+    /// was admitted for that tenant, when the request itself is gone.
+    #[must_use]
+    pub fn naming(policy: &Policy, tenant: &'a ProvenTenant) -> Self {
+        let named = |configured: bool| configured.then(|| Cow::Borrowed(tenant.as_str()));
+        Self {
+            policy: policy.epoch(),
+            path: named(policy.path().is_some()),
+            header: named(policy.header().is_some()),
+            host: named(policy.host().is_some()),
+        }
     }
 
     /// Copies the names, for a decision that has to wait.

@@ -38,6 +38,7 @@ mod scope;
 mod tenant;
 mod verified;
 mod verifier;
+mod watch;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use challenge::Challenge;
@@ -64,3 +65,4 @@ pub use scope::{InvalidScope, Scope, ScopeNeed, ScopeToken};
 pub use tenant::{InvalidTenantId, ProvenTenant, TenantId};
 pub use verified::{AccessToken, TenantClaim, TokenFacts, VerifiedToken};
 pub use verifier::{BoxFuture, Verifier};
+pub use watch::Watch;

@@ -16,6 +16,8 @@ use crate::rejection::Rejection;
 use crate::scope::{Reading, ScopeNeed};
 use crate::tenant::ProvenTenant;
 use crate::verified::{TokenFacts, VerifiedToken};
+use crate::verifier::BoxFuture;
+use crate::watch::Watch;
 
 /// What verification and the decision proved about a request: its tenant, issuer, subject, client
 /// and scopes.
@@ -27,12 +29,20 @@ use crate::verified::{TokenFacts, VerifiedToken};
 pub struct TenantAwareRequest {
     token: VerifiedToken,
     tenant: ProvenTenant,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl TenantAwareRequest {
     // INVARIANT (agreement): called by `Agreed::admit` alone.
     pub(crate) const fn admitted(token: VerifiedToken, tenant: ProvenTenant) -> Self {
-        Self { token, tenant }
+        Self { token, tenant, watch: None }
+    }
+
+    /// Says who tells when it [ends](Self::ended).
+    #[must_use]
+    pub fn watched_by(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     fn facts(&self) -> &TokenFacts {
@@ -75,6 +85,23 @@ impl TenantAwareRequest {
     #[must_use]
     pub fn expires_at(&self) -> Duration {
         self.facts().expires_at
+    }
+
+    /// Resolves when a new request with the same token would be refused, to the reason it would be
+    /// refused for: the token expired or was revoked, its tenant was suspended, its key withdrawn, the
+    /// policy changed. For handlers that answer for long: end the stream then.
+    ///
+    /// The layers look once a second. What cannot be judged for 30 s, because keys or the directory
+    /// are not to be had, has ended, too. A request that no layer admitted ends at once, as
+    /// [`Misconfigured`](Reason::Misconfigured); those of the test kit never end.
+    pub fn ended(&self) -> BoxFuture<Reason> {
+        match (&self.watch, self.token.0.token.get()) {
+            (Some(watch), Some(token)) => {
+                Arc::clone(watch).ended(token.clone(), self.tenant.clone())
+            }
+            // INVARIANT (fail closed): nobody would notice its end.
+            _ => Box::pin(std::future::ready(Reason::Misconfigured)),
+        }
     }
 
     /// The token's `jti`, for audit logs.

@@ -10,13 +10,13 @@ use crate::policy::Policy;
 use crate::scope::Scope;
 use crate::tenant::ProvenTenant;
 
-/// An access token as it came: a string from outside, untrusted.
+/// An access token as it came: a string from outside, untrusted. Cloning it is one count up.
 #[derive(Clone)]
-pub struct AccessToken(Box<str>);
+pub struct AccessToken(Arc<str>);
 
 impl AccessToken {
     /// Takes the text.
-    pub fn new(text: impl Into<Box<str>>) -> Self {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -24,6 +24,13 @@ impl AccessToken {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The text, shared.
+impl From<AccessToken> for Arc<str> {
+    fn from(token: AccessToken) -> Self {
+        token.0
     }
 }
 
@@ -89,6 +96,8 @@ pub struct VerifiedToken(pub(crate) Arc<Verified>);
 pub(crate) struct Verified {
     pub(crate) policy: Policy,
     pub(crate) facts: TokenFacts,
+    /// The token itself, where a verifier kept it.
+    pub(crate) token: OnceLock<AccessToken>,
     /// Where its issuer stands in the policy.
     pub(crate) issuer: Option<usize>,
     /// Set by the first decision. The signed sources and the policy do not change, so neither does it.
@@ -114,9 +123,18 @@ impl VerifiedToken {
             policy: policy.clone(),
             issuer: policy.issuer_index(facts.issuer.as_str()),
             facts,
+            token: OnceLock::new(),
             tenant: OnceLock::new(),
             typed: OnceLock::new(),
         }))
+    }
+
+    /// Keeps the token that was verified, so that it can be judged again later:
+    /// [`TenantAwareRequest::ended`](crate::TenantAwareRequest::ended) needs it. The first stays.
+    #[must_use]
+    pub fn keep(self, token: AccessToken) -> Self {
+        let _ = self.0.token.set(token);
+        self
     }
 
     /// What it says.

@@ -31,7 +31,7 @@ struct Halves<V> {
 }
 
 struct Half<V> {
-    entries: HashMap<Box<str>, Entry<V>, RandomState>,
+    entries: HashMap<Arc<str>, Entry<V>, RandomState>,
     weight: AtomicUsize,
 }
 
@@ -55,13 +55,13 @@ impl<V: Clone + Send + Sync> Generations<V> {
             return Some(look(&entry.value));
         }
         let old = halves.old.entries.pin();
-        let entry = old.get(key)?;
-        self.insert(key, entry.value.clone(), entry.weight);
+        let (key, entry) = old.get_key_value(key)?;
+        self.insert(Arc::clone(key), entry.value.clone(), entry.weight);
         Some(look(&entry.value))
     }
 
     /// Holds `value`, unless it alone weighs more than a generation may.
-    pub(crate) fn insert(&self, key: &str, value: V, weight: usize) {
+    pub(crate) fn insert(&self, key: Arc<str>, value: V, weight: usize) {
         if weight > self.limit {
             return;
         }
@@ -71,7 +71,7 @@ impl<V: Clone + Send + Sync> Generations<V> {
         }
         let young = &halves.young;
         young.weight.fetch_add(weight, Ordering::Relaxed);
-        if let Some(before) = young.entries.pin().insert(key.into(), Entry { value, weight }) {
+        if let Some(before) = young.entries.pin().insert(key, Entry { value, weight }) {
             young.weight.fetch_sub(before.weight, Ordering::Relaxed);
         }
     }
@@ -135,21 +135,21 @@ mod tests {
     #[test]
     fn what_was_put_in_is_found_by_the_whole_key() {
         let map = Generations::new(100);
-        map.insert("ab", 1, 10);
+        map.insert("ab".into(), 1, 10);
         assert_eq!(held(&map, "ab"), Some(1));
         assert_eq!(held(&map, "a"), None);
         assert_eq!(held(&map, "abc"), None);
-        map.insert("ab", 2, 20);
+        map.insert("ab".into(), 2, 20);
         assert_eq!((held(&map, "ab"), map.size()), (Some(2), (1, 20)));
     }
 
     #[test]
     fn what_is_asked_for_stays_and_what_is_not_goes() {
         let map = Generations::new(40);
-        map.insert("asked", 0, 10);
-        map.insert("left", 1, 10);
+        map.insert("asked".into(), 0, 10);
+        map.insert("left".into(), 1, 10);
         for index in 2..20 {
-            map.insert(&index.to_string(), index, 10);
+            map.insert(index.to_string().into(), index, 10);
             assert_eq!(held(&map, "asked"), Some(0), "after {index}");
         }
         assert_eq!(held(&map, "left"), None);
@@ -161,7 +161,7 @@ mod tests {
     fn what_is_removed_is_gone_from_both_generations() {
         let map = Generations::new(40);
         for key in ["a", "b", "c"] {
-            map.insert(key, 1, 10);
+            map.insert(key.into(), 1, 10);
         }
         map.remove("a");
         map.remove("c");
@@ -171,9 +171,9 @@ mod tests {
     #[test]
     fn what_weighs_more_than_a_generation_is_not_held() {
         let map = Generations::new(40);
-        map.insert("heavy", 1, 21);
+        map.insert("heavy".into(), 1, 21);
         assert_eq!((held(&map, "heavy"), map.size()), (None, (0, 0)));
-        map.insert("light", 1, 20);
+        map.insert("light".into(), 1, 20);
         assert_eq!(held(&map, "light"), Some(1));
     }
 
@@ -186,7 +186,7 @@ mod tests {
             for (key, weight, put) in steps {
                 let name = key.to_string();
                 if put {
-                    map.insert(&name, key, weight);
+                    map.insert(name.as_str().into(), key, weight);
                     prop_assert_eq!(held(&map, &name), Some(key));
                 } else if let Some(value) = held(&map, &name) {
                     prop_assert_eq!(value, key);
@@ -206,7 +206,7 @@ mod tests {
                     for round in 0..2000 {
                         let (key, value) =
                             (format!("{thread}-{}", round % 50), thread * 100 + round % 50);
-                        map.insert(&key, value, 10);
+                        map.insert(key.as_str().into(), value, 10);
                         assert!(held(map, &key).is_none_or(|held| held == value));
                     }
                 });

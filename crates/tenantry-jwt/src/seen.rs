@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenantry_core::{Epoch, TenantId, VerifiedToken};
+use tenantry_core::{AccessToken, Epoch, TenantId, VerifiedToken};
 use tenantry_jwks::IssuerKeys;
 
 use crate::generations::Generations;
@@ -88,10 +88,10 @@ impl SeenTokens {
         }
     }
 
-    pub(crate) fn insert(&self, token: &str, seen: Seen) {
+    pub(crate) fn insert(&self, token: AccessToken, seen: Seen) {
         if let Some(tokens) = &self.tokens {
-            let weight = weight(token, &seen);
-            tokens.insert(token, Arc::new(seen), weight);
+            let weight = weight(token.as_str(), &seen);
+            tokens.insert(token.into(), Arc::new(seen), weight);
         }
     }
 

@@ -86,7 +86,14 @@ impl JwtVerifier {
     ///
     /// Dropping the future loses nothing but its answer: a fetch of keys goes on for others.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
-        let compact = Compact::parse(token, self.policy.max_token_bytes())?;
+        if token.len() > self.policy.max_token_bytes() {
+            return Err(VerifyErrorKind::TooLarge.into());
+        }
+        self.verify_shared(AccessToken::new(token)).await
+    }
+
+    async fn verify_shared(&self, token: AccessToken) -> Result<VerifiedToken, VerifyError> {
+        let compact = Compact::parse(token.as_str(), self.policy.max_token_bytes())?;
         let header = Header::parse(&compact.header)?;
         let claims = Claims::parse(&compact.payload)?;
 
@@ -98,7 +105,7 @@ impl JwtVerifier {
         let (mut facts, tenant, keys, basis) = judged.map_err(|error| error.at_issuer(named))?;
         drop(claims);
         facts.claims = compact.payload.into_boxed_slice();
-        let verified = VerifiedToken::assert_verified(&self.policy, facts);
+        let verified = VerifiedToken::assert_verified(&self.policy, facts).keep(token.clone());
         self.seen.insert(token, Seen { token: verified.clone(), tenant, keys, basis });
         Ok(verified)
     }
@@ -241,7 +248,7 @@ impl Verifier for JwtVerifier {
     }
 
     fn fresh(self: Arc<Self>, token: AccessToken) -> BoxFuture<Result<VerifiedToken, Rejection>> {
-        Box::pin(async move { self.verify(token.as_str()).await.map_err(Rejection::from) })
+        Box::pin(async move { self.verify_shared(token).await.map_err(Rejection::from) })
     }
 }
 

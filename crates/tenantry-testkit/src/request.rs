@@ -1,15 +1,16 @@
 //! Ready requests, for unit tests of handlers.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
 use tenantry_core::{
-    ClientId, Issuer, Policy, RequestFacts, Scope, Standing, Subject, TenantAwareRequest,
-    TenantClaim, TenantId, TokenFacts, Unobserved, VerifiedToken, agree,
+    AccessToken, BoxFuture, ClientId, Issuer, Policy, ProvenTenant, Reason, RequestFacts, Scope,
+    Standing, Subject, TenantAwareRequest, TenantClaim, TenantId, TokenFacts, Unobserved,
+    VerifiedToken, Watch, agree,
 };
 
 const ISSUER: &str = "https://auth.erp.example";
@@ -104,10 +105,12 @@ impl ReadyRequest {
         let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
         let facts = RequestFacts::read(policy, &uri, &headers).expect("nothing is named twice");
         let token = VerifiedToken::assert_verified(policy, self.token());
+        let token = token.keep(AccessToken::new("a token of the test kit"));
         agree(policy, &facts, token, &mut Unobserved)
             .expect("all that is signed names one tenant")
             .admit(Standing::Active, &mut Unobserved)
             .expect("an active tenant is admitted")
+            .watched_by(Arc::new(NeverEnds))
     }
 
     fn token(self) -> TokenFacts {
@@ -144,6 +147,16 @@ impl ReadyRequest {
             jwt_id: Some(JWT_ID.into()),
             claims: Value::Object(claims).to_string().into_bytes().into(),
         }
+    }
+}
+
+/// What a test made has no end.
+#[derive(Debug)]
+struct NeverEnds;
+
+impl Watch for NeverEnds {
+    fn ended(self: Arc<Self>, _: AccessToken, _: ProvenTenant) -> BoxFuture<Reason> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -38,7 +38,16 @@ impl Extractor {
     /// Goes as far as memory reaches.
     pub(crate) fn judge<B>(&self, request: &Request<B>) -> Verdict {
         // One policy from here to the verdict, whatever comes into force meanwhile.
-        self.try_judge(&self.live.now(), request).unwrap_or_else(Verdict::Refused)
+        match self.try_judge(&self.live.now(), request) {
+            Ok(Verdict::Admitted(context)) => Verdict::Admitted(self.live.watch(context)),
+            Ok(Verdict::Waiting(verdict)) => {
+                let live = self.live.clone();
+                let watched = async move { verdict.await.map(|context| live.watch(context)) };
+                Verdict::Waiting(Box::pin(watched))
+            }
+            Ok(verdict) => verdict,
+            Err(rejection) => Verdict::Refused(rejection),
+        }
     }
 
     fn try_judge<B>(
@@ -86,12 +95,16 @@ impl InForce {
         }
     }
 
-    async fn verify(
+    /// Verifies the token and decides, however long that takes.
+    pub(crate) async fn verify(
         self: Arc<Self>,
         token: AccessToken,
         facts: RequestFacts<'static>,
     ) -> Result<TenantAwareRequest, Rejection> {
-        let verified = Arc::clone(&self.verifier).fresh(token).await;
+        let verified = match self.verifier.cached(token.as_str()) {
+            Some(verified) => Ok(verified),
+            None => Arc::clone(&self.verifier).fresh(token).await,
+        };
         let verified = verified.map_err(|rejection| rejection.under(&self.policy))?;
         match self.settle(&facts, verified)? {
             Verdict::Admitted(context) => Ok(context),

@@ -18,6 +18,7 @@ mod gate;
 mod live;
 pub mod scope;
 mod target;
+mod watch;
 
 pub use body::RefusalBody;
 pub use extract::{ExtractFuture, TenantExtractor, TenantExtractorLayer};

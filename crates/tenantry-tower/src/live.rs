@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use tenantry_core::{Directory, Policy, Verifier};
+use tenantry_core::{Directory, Policy, TenantAwareRequest, Verifier};
 
 /// A policy with its verifier and its directory, which can be exchanged for others, as one, while
 /// requests come in.
 ///
 /// Clones share what is in force. Each request is judged by what was in force when it came.
 #[derive(Clone)]
-pub struct LivePolicy(Arc<ArcSwap<InForce>>);
+pub struct LivePolicy(Arc<Live>);
+
+/// What is in force.
+pub(crate) struct Live(ArcSwap<InForce>);
 
 /// What one request is judged by.
 #[derive(Debug)]
@@ -26,7 +29,8 @@ impl LivePolicy {
     /// Puts `policy` in force. `verifier` verifies tokens under the same policy.
     #[must_use]
     pub fn new(policy: Policy, verifier: Arc<dyn Verifier>, directory: Arc<dyn Directory>) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(InForce { policy, verifier, directory })))
+        let rules = InForce { policy, verifier, directory };
+        Self(Arc::new(Live(ArcSwap::from_pointee(rules))))
     }
 
     /// Puts another policy in force, for every request that comes after this call.
@@ -39,22 +43,39 @@ impl LivePolicy {
         verifier: Arc<dyn Verifier>,
         directory: Arc<dyn Directory>,
     ) {
-        self.0.store(Arc::new(InForce { policy, verifier, directory }));
+        self.0.0.store(Arc::new(InForce { policy, verifier, directory }));
     }
 
     /// Returns the policy in force.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        self.0.load().policy.clone()
+        self.now().policy.clone()
     }
 
     /// What is in force now, for one request.
+    pub(crate) fn now(&self) -> Guard<Arc<InForce>> {
+        self.0.now()
+    }
+
+    /// Watches over a request that was admitted.
+    pub(crate) fn watch(&self, request: TenantAwareRequest) -> TenantAwareRequest {
+        request.watched_by(self.0.clone())
+    }
+}
+
+impl Live {
     pub(crate) fn now(&self) -> Guard<Arc<InForce>> {
         self.0.load()
     }
 }
 
 impl fmt::Debug for LivePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LivePolicy").field(&self.now().policy).finish()
     }

@@ -17,7 +17,7 @@ use crate::server::ResourceServer;
 
 /// Collects the settings of a [`ResourceServer`]; [`build`](Self::build) checks them.
 #[must_use = "a builder does nothing until `build`"]
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct ResourceServerBuilder {
     policy: PolicyBuilder,
     checks: Vec<Check>,
