@@ -4,3 +4,13 @@
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// Browsers on other origins.
+#[doc = include_str!("../../docs/cors.md")]
+#[derive(Debug)]
+pub struct Cors;
+
+/// OpenAPI documents.
+#[doc = include_str!("../../docs/openapi.md")]
+#[derive(Debug)]
+pub struct Openapi;
