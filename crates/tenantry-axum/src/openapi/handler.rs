@@ -35,6 +35,7 @@ macro_rules! place {
         {
         }
 
+        #[doc(hidden)] // a page of 136 lines that all say the same
         impl<F, Answer, S, $($before,)* $($after,)*>
             ScopedHandler<(($($before,)*), S, ($($after,)*))> for F
         where

@@ -14,6 +14,7 @@ use tenantry_testkit::request_of;
 use tenantry_tower::RequireScopeLayer;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -214,8 +215,12 @@ fn every_method_of_a_path_is_looked_at() {
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
         assert!(found.contains(&format!("{method} /{{tenant}}/all")), "{method}");
     }
-    let (_, api) = OpenApiRouter::<()>::new().routes(scoped_routes!(all)).split_for_parts();
+    let (_, mut api) = OpenApiRouter::<()>::new().routes(scoped_routes!(all)).split_for_parts();
     assert!(without_scope_rule(&api).is_empty());
+    let item = api.paths.paths.get_mut("/{tenant}/all").unwrap();
+    item.query = Some(Operation::new());
+    item.additional_operations.insert("PURGE".into(), Operation::new());
+    assert_eq!(without_scope_rule(&api), ["QUERY /{tenant}/all", "PURGE /{tenant}/all"]);
 }
 
 #[test]
