@@ -9,3 +9,13 @@ pub struct Readme;
 #[doc = include_str!("../../docs/streams.md")]
 #[derive(Debug)]
 pub struct Streams;
+
+/// Browsers on other origins.
+#[doc = include_str!("../../docs/cors.md")]
+#[derive(Debug)]
+pub struct Cors;
+
+/// OpenAPI documents.
+#[doc = include_str!("../../docs/openapi.md")]
+#[derive(Debug)]
+pub struct Openapi;

@@ -3,6 +3,8 @@
 //! [`TenantPrincipal`] is the caller; [`Scoped<S>`](Scoped) the caller with the scopes that the
 //! handler needs. Both read what `TenantExtractorLayer` left, and answer 500 where it did not run.
 
+#[cfg(feature = "utoipa")]
+pub mod openapi;
 mod principal;
 mod refused;
 mod scoped;

@@ -218,6 +218,28 @@ impl ScopeNeed {
         Ok(Self(Alternatives::Owned(lists)))
     }
 
+    /// Returns the lists of which one has to be held in full, for documents.
+    ///
+    /// ```
+    /// use tenantry_core::ScopeNeed;
+    ///
+    /// let book = ScopeNeed::all(&["finance.write", "journal.create"]);
+    /// assert_eq!(book.alternatives(), [["finance.write", "journal.create"]]);
+    /// let read = ScopeNeed::any(&["journal.read", "audit.read"]);
+    /// assert_eq!(read.alternatives(), [["journal.read"], ["audit.read"]]);
+    /// ```
+    #[must_use]
+    pub fn alternatives(&self) -> Vec<Vec<&str>> {
+        match &self.0 {
+            Alternatives::All(scopes) => vec![scopes.to_vec()],
+            Alternatives::Any(scopes) => scopes.iter().map(|scope| vec![*scope]).collect(),
+            Alternatives::AnyOfAll(lists) => lists.iter().map(|list| list.to_vec()).collect(),
+            Alternatives::Owned(lists) => {
+                lists.iter().map(|list| list.iter().map(ScopeToken::as_str).collect()).collect()
+            }
+        }
+    }
+
     /// Whether `held` says yes to every scope of one alternative.
     pub(crate) fn is_met(&self, held: impl Fn(&str) -> bool) -> bool {
         match &self.0 {
@@ -369,6 +391,8 @@ mod tests {
                 let model = lists.iter().any(|list| list.iter().all(|scope| held.contains(*scope)));
                 prop_assert_eq!(need.is_met(|scope| held.contains(scope)), model);
                 let owned = ScopeNeed::from_lists(lists.iter().copied()).unwrap();
+                prop_assert_eq!(need.alternatives(), *lists);
+                prop_assert_eq!(owned.alternatives(), *lists);
                 prop_assert_eq!(owned.is_met(|scope| held.contains(scope)), model);
             }
         }

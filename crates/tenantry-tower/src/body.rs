@@ -43,6 +43,13 @@ impl<B> RefusalBody<B> {
     }
 }
 
+/// Nothing. Layers that answer by themselves need it, such as tower-http's `CorsLayer` around ours.
+impl<B> Default for RefusalBody<B> {
+    fn default() -> Self {
+        Self { kind: Kind::Refusal { text: None } }
+    }
+}
+
 impl<B> Body for RefusalBody<B>
 where
     B: Body,

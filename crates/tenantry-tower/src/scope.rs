@@ -96,6 +96,12 @@ impl RequireScopeLayer {
         Self::of(lists)
     }
 
+    /// Returns what is required.
+    #[must_use]
+    pub const fn need(&self) -> &ScopeNeed {
+        &self.need
+    }
+
     #[expect(
         clippy::panic,
         reason = "documented: wrong literals show at the first start, not at a request"

@@ -80,6 +80,8 @@ pub use policy_file::PolicyFile;
 pub use readiness::Readiness;
 pub use server::ResourceServer;
 
+#[cfg(feature = "utoipa")]
+pub use tenantry_axum::openapi;
 #[cfg(feature = "axum")]
 pub use tenantry_axum::{Refused, RequiredScope, Scoped, TenantPrincipal};
 pub use tenantry_core::{

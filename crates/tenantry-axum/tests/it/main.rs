@@ -7,5 +7,7 @@
 )]
 
 mod harness;
+#[cfg(feature = "utoipa")]
+mod openapi;
 mod principal;
 mod scoped;
