@@ -67,6 +67,7 @@ impl<'a> Claims<'a> {
                 tenant_claims: self.tenant_claims(issuer)?,
                 scope: self.scope(issuer.scope_claim())?,
                 expires_at,
+                issued_at: self.date("iat")?,
                 jwt_id: self.string("jti")?.map(Into::into),
                 claims: Box::default(),
             },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantry_core::{
-    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, TrustIssuers,
+    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, Revocations, TrustIssuers,
 };
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier};
@@ -121,6 +121,14 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Refuses the tokens that are on this list: one that other servers of this process share, or one
+    /// of another capacity. Default: a [list](Revocations::new) of its own, with the clock of this
+    /// server. Either is had back by [`ResourceServer::revocations`].
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.policy = self.policy.revocations(revocations);
+        self
+    }
+
     /// Bounds the memory for verified tokens, in bytes; 0 keeps none, so that each request costs a
     /// signature check. Default 64 MiB: some 20 000 tokens of usual size.
     pub fn token_cache_bytes(mut self, bytes: u64) -> Self {
@@ -154,7 +162,12 @@ impl ResourceServerBuilder {
     /// - an HTTP client that cannot be set up.
     #[expect(clippy::unused_async, reason = "asking a directory at the start will wait")]
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
-        let policy = self.policy.build()?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let revocations = match self.policy.revocations_set() {
+            Some(revocations) => revocations.clone(),
+            None => Revocations::new(Arc::clone(&clock)),
+        };
+        let policy = self.policy.revocations(revocations.clone()).build()?;
         let directory = self.directory.unwrap_or_else(|| Arc::new(TrustIssuers));
         check_directory(&policy, &*directory)?;
         policy.check_tenants(&directory.known_at_start())?;
@@ -165,7 +178,6 @@ impl ResourceServerBuilder {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,
         };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let keys = KeyStore::new(self.keys, transport, Arc::clone(&clock));
         let mut verifier =
             JwtVerifier::builder(policy.clone(), keys, Arc::clone(&directory), clock);
@@ -176,7 +188,7 @@ impl ResourceServerBuilder {
         for (_, keys) in verifier.keys().pinned() {
             keys.warm();
         }
-        Ok(ResourceServer::new(policy, Arc::new(verifier), directory))
+        Ok(ResourceServer::new(policy, Arc::new(verifier), directory, revocations))
     }
 }
 

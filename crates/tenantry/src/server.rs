@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tenantry_core::{Directory, Policy, Verifier};
+use tenantry_core::{Directory, Policy, Revocations, Verifier};
 use tenantry_jwt::JwtVerifier;
 use tenantry_tower::TenantExtractorLayer;
 
@@ -37,6 +37,7 @@ pub struct ResourceServer {
     policy: Policy,
     verifier: Arc<JwtVerifier>,
     directory: Arc<dyn Directory>,
+    revocations: Revocations,
 }
 
 impl ResourceServer {
@@ -49,8 +50,9 @@ impl ResourceServer {
         policy: Policy,
         verifier: Arc<JwtVerifier>,
         directory: Arc<dyn Directory>,
+        revocations: Revocations,
     ) -> Self {
-        Self { policy, verifier, directory }
+        Self { policy, verifier, directory, revocations }
     }
 
     /// Returns the layer for a plain tower stack: it needs a
@@ -89,6 +91,13 @@ impl ResourceServer {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Returns the list of tokens that are refused before they expire. What is put on it counts from
+    /// the next request on, in this process.
+    #[must_use]
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Returns whether requests can be judged: has every issuer that is named in full its keys?
