@@ -366,6 +366,47 @@ fn nothing_that_was_revoked_is_in_debug() {
     assert!(shown.contains("Revocations") && !shown.contains("secret"), "{shown}");
 }
 
+/// A clock that does something else when it is asked, once: it is asked in the middle of a look.
+struct Interrupting {
+    times: Times,
+    at: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+}
+
+impl Clock for Interrupting {
+    fn unix(&self) -> Duration {
+        self.times.unix()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let interruption = self.at.lock().unwrap().take();
+        if let Some(interruption) = interruption {
+            interruption();
+        }
+        self.times.monotonic()
+    }
+}
+
+#[test]
+fn what_is_revoked_while_a_token_is_looked_up_is_found_by_the_next_request() {
+    let (times, at) = (Times::new(), Arc::default());
+    let clock = Interrupting { times: times.clone(), at: Arc::clone(&at) };
+    let revocations = Revocations::new(Arc::new(clock));
+    let policy = erp().revocations(revocations.clone()).build().unwrap();
+    let stage = Stage { times, revocations, policy };
+    let token = stage.verified(token_of("tenant1"));
+    // The tenant is looked for last, and this entry is past: the clock has to say so.
+    let list = stage.revocations.clone();
+    list.revoke_tenant(&tenant("tenant1"), SECOND).unwrap();
+    stage.times.pass(301);
+    let exp = token_of("tenant1").expires_at;
+    *at.lock().unwrap() = Some(Box::new(move || list.revoke_token(&issuer(), "j1", exp).unwrap()));
+
+    assert!(stage.judge(&token).is_ok());
+
+    assert!(at.lock().unwrap().is_none(), "nothing was revoked meanwhile");
+    assert_eq!(stage.judge(&token).err(), Some(Reason::TokenRevoked));
+}
+
 /// What is done, in words. Numbers choose among a few names.
 #[derive(Clone, Debug)]
 enum Step {
