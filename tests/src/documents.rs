@@ -4,3 +4,8 @@
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// The page on revocation.
+#[doc = include_str!("../../docs/revocation.md")]
+#[derive(Debug)]
+pub struct Revocation;
