@@ -366,10 +366,12 @@ fn nothing_that_was_revoked_is_in_debug() {
     assert!(shown.contains("Revocations") && !shown.contains("secret"), "{shown}");
 }
 
+type Interruption = Box<dyn FnOnce() + Send>;
+
 /// A clock that does something else when it is asked, once: it is asked in the middle of a look.
 struct Interrupting {
     times: Times,
-    at: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    at: Arc<Mutex<Option<Interruption>>>,
 }
 
 impl Clock for Interrupting {
