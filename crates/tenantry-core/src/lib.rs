@@ -41,6 +41,7 @@ mod scope;
 mod tenant;
 mod verified;
 mod verifier;
+mod whose;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use challenge::Challenge;
@@ -64,8 +65,9 @@ pub use reason::Reason;
 pub use rejection::Rejection;
 pub use request::{Anonymous, ClaimsError, Identity, TenantAwareRequest};
 pub use revocation_error::{RevocationError, RevocationErrorKind};
-pub use revocations::{Revocations, Whose};
+pub use revocations::Revocations;
 pub use scope::{InvalidScope, Scope, ScopeNeed, ScopeToken};
 pub use tenant::{InvalidTenantId, ProvenTenant, TenantId};
 pub use verified::{AccessToken, TenantClaim, TokenFacts, VerifiedToken};
 pub use verifier::{BoxFuture, Verifier};
+pub use whose::Whose;

@@ -14,6 +14,7 @@ use crate::revocation_error::{RevocationError, RevocationErrorKind};
 use crate::revoked::{Entry, Full, Name, Revoked};
 use crate::tenant::TenantId;
 use crate::verified::Verified;
+use crate::whose::Whose;
 
 const DEFAULT_CAPACITY: usize = 100_000;
 
@@ -72,31 +73,6 @@ struct Shared {
     /// Of the last entry that was added or extended.
     epoch: AtomicU64,
     revoked: Revoked,
-}
-
-/// Whose tokens are refused.
-#[derive(Clone, Copy)]
-pub enum Whose<'a> {
-    /// Those that one issuer gave to one client of one tenant.
-    Client {
-        /// `iss`
-        issuer: &'a Issuer,
-        /// The tenant that the tokens name.
-        tenant: &'a TenantId,
-        /// `client_id`, or what the issuer calls it.
-        client_id: &'a ClientId,
-    },
-    /// Those of one issuer about one subject in one tenant, whatever the client.
-    Subject {
-        /// `iss`
-        issuer: &'a Issuer,
-        /// The tenant that the tokens name.
-        tenant: &'a TenantId,
-        /// `sub`
-        subject: &'a Subject,
-    },
-    /// Those of one tenant, whatever the issuer.
-    Tenant(&'a TenantId),
 }
 
 impl Revocations {
@@ -303,39 +279,11 @@ impl Revocations {
     }
 }
 
-impl<'a> Whose<'a> {
-    fn name(self) -> Name<&'a str> {
-        match self {
-            Self::Client { issuer, tenant, client_id } => Name::Client {
-                issuer: issuer.as_str(),
-                tenant: tenant.as_str(),
-                client_id: client_id.as_str(),
-            },
-            Self::Subject { issuer, tenant, subject } => Name::Subject {
-                issuer: issuer.as_str(),
-                tenant: tenant.as_str(),
-                subject: subject.as_str(),
-            },
-            Self::Tenant(tenant) => Name::Tenant { tenant: tenant.as_str() },
-        }
-    }
-}
-
 // INVARIANT (secrets stay in)
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocations")
             .field("capacity", &self.0.revoked.capacity)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Whose<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Client { .. } => "Client { .. }",
-            Self::Subject { .. } => "Subject { .. }",
-            Self::Tenant(_) => "Tenant(..)",
-        })
     }
 }
