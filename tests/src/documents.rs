@@ -19,3 +19,7 @@ pub struct Cors;
 #[doc = include_str!("../../docs/openapi.md")]
 #[derive(Debug)]
 pub struct Openapi;
+/// The page on revocation.
+#[doc = include_str!("../../docs/revocation.md")]
+#[derive(Debug)]
+pub struct Revocation;

@@ -1,5 +1,5 @@
 //! INVARIANT (cache the identity, not the decision): for any sequence of tokens, rotations,
-//! suspensions, reloads, outages and steps of the clock, the answer that a remembered token gets is
+//! suspensions, revocations, reloads, outages and steps of the clock, the answer that a remembered token gets is
 //! the answer that it would get if it were verified anew.
 #![expect(
     clippy::expect_used,
@@ -20,8 +20,8 @@ use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tenantry::{
-    Algorithm, BoxFuture, Clock, Directory, IssuerSettings, KeySettings, Policy, Rejection,
-    Standing, TenantExtractorLayer, TenantId, TenantPrincipal, Verifier,
+    Algorithm, BoxFuture, ClientId, Clock, Directory, Issuer, IssuerSettings, KeySettings, Policy,
+    Rejection, Revocations, Standing, TenantExtractorLayer, TenantId, TenantPrincipal, Verifier,
 };
 use tenantry_jwks::KeyStore;
 use tenantry_jwt::JwtVerifier;
@@ -50,8 +50,17 @@ enum Step {
     Network(bool),
     /// A tenant's standing changes.
     Stand(usize, Standing),
+    /// What a token speaks for is revoked: the token, its client, or its tenant.
+    Revoke(usize, Revoked),
     /// A policy comes into force.
     Reload(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Revoked {
+    Client,
+    Tenant,
+    Token,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -74,6 +83,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => issuer().prop_map(Step::Rotate),
         1 => any::<bool>().prop_map(Step::Network),
         1 => (tenant(), standing).prop_map(|(tenant, standing)| Step::Stand(tenant, standing)),
+        1 => (0..1000_usize, prop::sample::select(vec![Revoked::Client, Revoked::Tenant, Revoked::Token]))
+            .prop_map(|(token, what)| Step::Revoke(token, what)),
         1 => (0..POLICIES).prop_map(Step::Reload),
     ]
 }
@@ -81,7 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
 const POLICIES: usize = 6;
 
 /// The policies that come into force. The first is the usual one.
-fn policy(which: usize) -> Policy {
+fn policy(which: usize, revocations: &Revocations) -> Policy {
     let issuer = |at: usize| {
         let tenants: &[&str] = match (at, which) {
             (0, 1) => &TENANTS[..1],
@@ -98,6 +109,7 @@ fn policy(which: usize) -> Policy {
             .algorithms(algorithms.iter().copied())
     };
     let mut policy = Policy::builder()
+        .revocations(revocations.clone())
         .audience(match which {
             3 => "https://other.example/{tenant}",
             _ => "https://api.erp.example/{tenant}",
@@ -111,17 +123,25 @@ fn policy(which: usize) -> Policy {
     policy.build().expect("the policies of the test hold")
 }
 
+/// A token that was issued.
+struct Token {
+    text: String,
+    issuer: usize,
+    tenant: usize,
+    number: usize,
+}
+
 /// A service that remembers tokens, and one that does not: same policy, keys, directory and clock.
 struct World {
     clock: ManualClock,
     network: Network,
     issuers: Vec<TestIssuer>,
     directory: Arc<Tenants>,
+    revocations: Revocations,
     verifier: Arc<JwtVerifier>,
     live: [LivePolicy; 2],
     services: [Router; 2],
-    /// With their tenants.
-    tokens: Vec<(String, usize)>,
+    tokens: Vec<Token>,
 }
 
 impl World {
@@ -143,18 +163,22 @@ impl World {
         let directory = Arc::new(Tenants::default());
         let time = Arc::new(clock.clone());
         let transport = Arc::new(network.clone());
+        let revocations = Revocations::new(time.clone());
         let keys = KeyStore::new(KeySettings::default(), transport, time.clone());
-        let verifier = JwtVerifier::builder(policy(0), keys, directory.clone(), time);
+        let rules = policy(0, &revocations);
+        let verifier = JwtVerifier::builder(rules, keys, directory.clone(), time);
         let verifier = Arc::new(verifier.build().unwrap());
         let live = both(&verifier, &directory).map(|verifier| {
             LivePolicy::new(verifier.policy().clone(), verifier, directory.clone())
         });
         let services = live.clone().map(|live| service(TenantExtractorLayer::live(live)));
-        Self { clock, network, issuers, directory, verifier, live, services, tokens: Vec::new() }
+        let tokens = Vec::new();
+        Self { clock, network, issuers, directory, revocations, verifier, live, services, tokens }
     }
 
     fn reload(&mut self, which: usize) {
-        let next = self.verifier.successor(policy(which), self.directory.clone());
+        let next =
+            self.verifier.successor(policy(which, &self.revocations), self.directory.clone());
         self.verifier = Arc::new(next.build().unwrap());
         for (live, verifier) in self.live.iter().zip(both(&self.verifier, &self.directory)) {
             live.replace(verifier.policy().clone(), verifier, self.directory.clone());
@@ -166,20 +190,41 @@ impl World {
         self.network.publish(url, &self.issuers[issuer].jwks());
     }
 
+    /// Revokes what a token speaks for; later tokens of the same client and tenant are good.
+    fn revoke(&self, token: usize, what: Revoked) {
+        let Some(token) = self.tokens.get(token % self.tokens.len().max(1)) else {
+            return;
+        };
+        let issuer = Issuer::new(ISSUERS[token.issuer]);
+        let tenant: TenantId = TENANTS[token.tenant].parse().unwrap();
+        let client = ClientId::new(format!("client-{}", token.number % 3));
+        let keep = Duration::from_secs(3000);
+        let revoked = match what {
+            Revoked::Client => self.revocations.revoke_client(&issuer, &tenant, &client, keep),
+            Revoked::Tenant => self.revocations.revoke_tenant(&tenant, keep),
+            Revoked::Token => self.revocations.revoke_token(
+                &issuer,
+                &format!("token-{}", token.number),
+                Clock::unix(&self.clock) + keep,
+            ),
+        };
+        revoked.unwrap();
+    }
+
     /// What each service answers, if the one that remembers does remember this token.
     async fn ask(&self, token: usize, other: Option<usize>) -> Option<[Answer; 2]> {
-        let (token, tenant) = self.tokens.get(token % self.tokens.len().max(1))?;
+        let Token { text, tenant, .. } = self.tokens.get(token % self.tokens.len().max(1))?;
         // Whatever is due is done first, so that both are asked in the same state of the world.
         for (_, keys) in self.verifier.keys().pinned() {
             let _ = keys.epoch();
         }
         settle().await;
-        let remembered = self.verifier.cached(token).is_some();
+        let remembered = self.verifier.cached(text).is_some();
         let path = format!("/{}/entries", TENANTS[other.unwrap_or(*tenant)]);
         let mut answers = Vec::new();
         for service in &self.services {
             let request = Request::get(&path).body(Body::empty()).unwrap();
-            let answer = service.clone().oneshot(bearer(request, token)).await.unwrap();
+            let answer = service.clone().oneshot(bearer(request, text)).await.unwrap();
             answers.push(Answer::read(answer).await);
         }
         remembered.then(|| answers.try_into().unwrap())
@@ -267,8 +312,13 @@ async fn play(steps: Vec<Step>, tally: &Tally) -> Result<(), TestCaseError> {
             Step::Issue(by, tenant, lifetime, es256) => {
                 let algorithm = if es256 { Algorithm::Es256 } else { Algorithm::EdDsa };
                 let token = world.issuers[by].token().tenant(TENANTS[tenant]);
-                let token = token.algorithm(algorithm).expires_in(lifetime).sign();
-                world.tokens.push((token, tenant));
+                let number = world.tokens.len();
+                let token = token
+                    .algorithm(algorithm)
+                    .expires_in(lifetime)
+                    .client_id(format!("client-{}", number % 3))
+                    .claim("jti", format!("token-{number}"));
+                world.tokens.push(Token { text: token.sign(), issuer: by, tenant, number });
             }
             Step::Send(token, other) => {
                 // What was remembered before all that happened since, and what is remembered now.
@@ -294,6 +344,7 @@ async fn play(steps: Vec<Step>, tally: &Tally) -> Result<(), TestCaseError> {
             Step::Stand(tenant, standing) => {
                 world.directory.0.lock().unwrap().insert(TENANTS[tenant].into(), standing);
             }
+            Step::Revoke(token, what) => world.revoke(token, what),
             Step::Reload(which) => world.reload(which),
         }
     }

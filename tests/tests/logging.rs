@@ -468,6 +468,7 @@ async fn debug_of_a_verified_token_shows_no_claim() {
         tenant_claims: vec![TenantClaim { name: "tenant_id".into(), value: MARK.into() }],
         scope: Scope::parse(MARK).unwrap(),
         expires_at: std::time::Duration::from_secs(1_900_000_000),
+        issued_at: None,
         jwt_id: Some(MARK.into()),
         claims: MARK.as_bytes().into(),
     };

@@ -1,6 +1,6 @@
 //! The table of statuses: one test for each row, and for each cause that a row lists.
 //!
-//! Rows about revocation and the gate are not here: neither is built yet. The texts of challenges are
+//! Rows about the gate are not here: it is not built yet. The texts of challenges are
 //! written out here, not taken from the code.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
@@ -274,6 +274,18 @@ mod row_invalid_token {
         for cnf in [json!({"jkt": "x"}), json!({"x5t#S256": "x"}), json!({}), json!(null)] {
             refused(&stack, stack.token("tenant1").claim("cnf", cnf), &refusal).await;
         }
+    }
+
+    #[tokio::test]
+    async fn revoked() {
+        let stack = Stack::usual().await;
+        let token = || stack.token("tenant1").claim("jti", "j1");
+        stack.get(PATH, &token().sign()).await.assert_admitted("tenant1");
+        let issuer = tenantry::Issuer::new(stack.issuer.url());
+        let expires_at = std::time::Duration::from_secs(1_800_000_600);
+        stack.server.revocations().revoke_token(&issuer, "j1", expires_at).unwrap();
+        let refusal = Refusal::invalid_token("token_revoked", "the access token has been revoked");
+        refused(&stack, token(), &refusal).await;
     }
 
     #[tokio::test]

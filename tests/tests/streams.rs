@@ -67,6 +67,20 @@ async fn it_ends_when_the_tenant_is_suspended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_ends_when_the_token_is_revoked() {
+    let stack = Stack::usual().await;
+    let stream = stream(&stack).await;
+    wait(5).await;
+    let tenant = |id: &str| id.parse::<TenantId>().unwrap();
+    let hour = Duration::from_secs(3600);
+    stack.server.revocations().revoke_tenant(&tenant("tenant2"), hour).unwrap();
+    wait(5).await;
+    assert!(!stream.is_finished(), "another tenant's");
+    stack.server.revocations().revoke_tenant(&tenant("tenant1"), hour).unwrap();
+    assert_eq!(end(stream).await, Reason::TokenRevoked);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_ends_when_another_policy_refuses_the_token() {
     let stack = Stack::usual().await;
     let stream = stream(&stack).await;

@@ -21,7 +21,7 @@ use crate::rejection::Rejection;
 use crate::request::TenantAwareRequest;
 use crate::scope::Reading;
 use crate::tenant::{ProvenTenant, TenantId, is_tenant_id};
-use crate::verified::{TokenFacts, VerifiedToken};
+use crate::verified::{TokenFacts, Verified, VerifiedToken};
 
 /// A verified token and the request it came with: all that name a tenant name this one.
 ///
@@ -40,7 +40,7 @@ pub struct Agreed {
 /// # Errors
 ///
 /// - 401 when the signed parts lack a tenant, disagree, name one that the issuer does not speak
-///   for, or hold a scope that the policy does not let stand;
+///   for, or hold a scope that the policy does not let stand; and when the token was revoked;
 /// - 400 when a source that the request must have is absent;
 /// - 403 when a source of the request names another tenant;
 /// - 500 when the token was verified under another policy.
@@ -61,6 +61,7 @@ pub fn agree(
     let mut trial = Trial { observer, cause: None };
     let signed = trial.signed_tenant(policy, token.0.issuer, facts);
     if let Some(tenant) = signed {
+        trial.revocations(policy, &token.0, tenant);
         trial.scopes(policy, facts, tenant);
         trial.request_sources(policy, request, tenant);
     }
@@ -230,6 +231,21 @@ impl<O: Observer> Trial<'_, O> {
         if !accepted {
             self.note(Source::Audience, None, "aud", Verdict::Fails(Reason::AudienceMismatch));
         }
+    }
+
+    /// Authentication, so before the sources of the request: a revoked token is refused as that
+    /// wherever it is sent.
+    fn revocations(&mut self, policy: &Policy, token: &Verified, tenant: &str) {
+        let Some(revocations) = policy.revocations() else {
+            return;
+        };
+        let revoked = revocations.revoked_by(token, tenant, policy.clock_skew());
+        self.note(
+            Source::Revocations,
+            Some(tenant),
+            revoked.unwrap_or("list"),
+            revoked.map_or(Verdict::Holds, |_| Verdict::Fails(Reason::TokenRevoked)),
+        );
     }
 
     fn scopes(&mut self, policy: &Policy, facts: &TokenFacts, tenant: &str) {

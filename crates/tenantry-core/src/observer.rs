@@ -17,7 +17,8 @@ pub struct Check<'a> {
     pub source: Source,
     /// The tenant, or for [`Source::Scope`] the scope, that was found there.
     pub named: Option<&'a str>,
-    /// Where from: a claim's or header's name, or the pattern.
+    /// Where from: a claim's or header's name, or the pattern. For [`Source::Revocations`], what the
+    /// token is revoked by.
     pub origin: &'a str,
     /// What came of it.
     pub verdict: Verdict,
@@ -43,6 +44,8 @@ pub enum Source {
     IssuerTenants,
     /// The path of the request, by pattern.
     Path,
+    /// The list of revocations.
+    Revocations,
     /// A scope of the token, or one that is needed.
     Scope,
 }
@@ -58,6 +61,7 @@ impl fmt::Display for Source {
             Self::Issuer => "issuer",
             Self::IssuerTenants => "issuer's tenants",
             Self::Path => "path",
+            Self::Revocations => "revocations",
             Self::Scope => "scope",
         })
     }

@@ -14,6 +14,7 @@ use crate::pattern::{
 };
 use crate::policy_builder::PolicyBuilder;
 use crate::policy_error::PolicyError;
+use crate::revocations::Revocations;
 use crate::scope::{ScopeRule, ScopeToken};
 use crate::tenant::TenantId;
 
@@ -54,6 +55,7 @@ pub(crate) struct Rules {
     pub(crate) problem_details: bool,
     pub(crate) realm: Box<str>,
     pub(crate) refuse_foreign_scopes: bool,
+    pub(crate) revocations: Option<Revocations>,
     pub(crate) scopes: ScopeRule,
 }
 
@@ -180,6 +182,12 @@ impl Policy {
     #[must_use]
     pub fn scope_pattern(&self) -> &ScopePattern {
         &self.0.scopes.pattern
+    }
+
+    /// The tokens that are refused before they expire.
+    #[must_use]
+    pub fn revocations(&self) -> Option<&Revocations> {
+        self.0.revocations.as_ref()
     }
 
     pub(crate) fn scopes(&self) -> &ScopeRule {

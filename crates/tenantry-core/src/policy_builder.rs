@@ -15,10 +15,11 @@ use crate::pattern::{
 };
 use crate::policy::{DEFAULT_REALM, Policy, Rules, refuse_plain_scope_of};
 use crate::policy_error::PolicyError;
+use crate::revocations::Revocations;
 use crate::scope::{ScopeRule, ScopeToken};
 
 /// More than this is no skew but a wrong clock.
-const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Collects the settings of a [`Policy`]; [`build`](Self::build) checks them.
 #[must_use = "a builder does nothing until `build`"]
@@ -36,6 +37,7 @@ pub struct PolicyBuilder {
     realm: String,
     refuse_foreign_scopes: bool,
     required: Vec<String>,
+    revocations: Option<Revocations>,
     scope: String,
 }
 
@@ -54,6 +56,7 @@ impl Default for PolicyBuilder {
             realm: DEFAULT_REALM.into(),
             refuse_foreign_scopes: false,
             required: Vec::new(),
+            revocations: None,
             scope: "{tenant}.{scope}".into(),
         }
     }
@@ -152,6 +155,19 @@ impl PolicyBuilder {
         self
     }
 
+    /// Refuses the tokens that are on this list. Default: there is none. `tenantry::ResourceServer`
+    /// gives its policy one.
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
+    /// The list that was set by [`revocations`](Self::revocations).
+    #[must_use]
+    pub const fn revocations_set(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
+    }
+
     /// Checks everything and makes the policy.
     ///
     /// # Errors
@@ -214,6 +230,7 @@ impl PolicyBuilder {
             problem_details: self.problem_details,
             realm: self.realm.into(),
             refuse_foreign_scopes: self.refuse_foreign_scopes,
+            revocations: self.revocations,
             scopes,
         })))
     }

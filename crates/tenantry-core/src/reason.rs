@@ -216,6 +216,10 @@ reasons! {
     TokenNotYetValid = "token_not_yet_valid", InvalidToken,
         "the access token is not valid yet",
         "Compare the clocks of the issuer and of this service.";
+    /// The token, or its subject, client or tenant, is on the list of revocations.
+    TokenRevoked = "token_revoked", InvalidToken,
+        "the access token has been revoked",
+        "Ask for a new token. One issued before its subject, client or tenant was revoked stays refused.";
     /// The token is longer than is read.
     TokenTooLarge = "token_too_large", InvalidToken,
         "the access token is larger than is accepted",

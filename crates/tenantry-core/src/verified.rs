@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct TokenFacts {
     pub scope: Scope,
     /// `exp`, since the Unix epoch.
     pub expires_at: Duration,
+    /// `iat`, since the Unix epoch.
+    pub issued_at: Option<Duration>,
     /// `jti`
     pub jwt_id: Option<Box<str>>,
     /// All claims, as JSON.
@@ -104,6 +107,8 @@ pub(crate) struct Verified {
     pub(crate) tenant: OnceLock<ProvenTenant>,
     /// The claims as the user's type, deserialized once.
     pub(crate) typed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// The epoch of the policy's revocations when it was last found not to be among them; 0: never.
+    pub(crate) unrevoked: AtomicU64,
 }
 
 impl VerifiedToken {
@@ -126,6 +131,7 @@ impl VerifiedToken {
             token: OnceLock::new(),
             tenant: OnceLock::new(),
             typed: OnceLock::new(),
+            unrevoked: AtomicU64::new(0),
         }))
     }
 

@@ -67,6 +67,7 @@ impl<'a> Claims<'a> {
                 tenant_claims: self.tenant_claims(issuer)?,
                 scope: self.scope(issuer.scope_claim())?,
                 expires_at,
+                issued_at: self.date("iat")?,
                 jwt_id: self.string("jti")?.map(Into::into),
                 claims: Box::default(),
             },
@@ -284,6 +285,7 @@ mod tests {
         assert_eq!(&*facts.tenant_claims[0].value, "tenant1");
         assert_eq!(facts.scope.tokens().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(facts.expires_at, Duration::from_secs(1_790_000_300));
+        assert_eq!(facts.issued_at, Some(Duration::from_secs(1_789_999_990)));
         assert_eq!(facts.jwt_id.as_deref(), Some("j-1"));
         assert_eq!(valid, Duration::from_secs(1_789_999_960)..Duration::from_secs(1_790_000_330));
     }

@@ -144,6 +144,7 @@ impl ReadyRequest {
             scope: Scope::from_tokens(scope.iter().map(String::as_str))
                 .expect("a scope is made of scope tokens"),
             expires_at: Duration::from_secs(EXPIRES_AT),
+            issued_at: Some(Duration::from_secs(ISSUED_AT)),
             jwt_id: Some(JWT_ID.into()),
             claims: Value::Object(claims).to_string().into_bytes().into(),
         }

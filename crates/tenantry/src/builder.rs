@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantry_core::{
-    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, TrustIssuers,
+    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, Revocations, TrustIssuers,
 };
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier, JwtVerifierBuilder};
@@ -143,6 +143,14 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Refuses the tokens that are on this list: one that other servers of this process share, or one
+    /// of another capacity. Default: a [list](Revocations::new) of its own, with the clock of this
+    /// server. Either is had back by [`ResourceServer::revocations`].
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.policy = self.policy.revocations(revocations);
+        self
+    }
+
     /// Bounds the memory for verified tokens, in bytes; 0 keeps none, so that each request costs a
     /// signature check. Default 64 MiB: some 20 000 tokens of usual size.
     pub fn token_cache_bytes(mut self, bytes: u64) -> Self {
@@ -176,12 +184,16 @@ impl ResourceServerBuilder {
     /// - an HTTP client that cannot be set up.
     #[expect(clippy::unused_async, reason = "asking a directory at the start will wait")]
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
-        let Rules { policy, directory } = self.rules()?;
+        let clock = self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let revocations = match self.policy.revocations_set() {
+            Some(revocations) => revocations.clone(),
+            None => Revocations::new(Arc::clone(&clock)),
+        };
+        let Rules { policy, directory } = self.rules(&revocations)?;
         let transport = match self.transport {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,
         };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let keys = KeyStore::new(self.keys, transport, Arc::clone(&clock));
         let mut verifier =
             JwtVerifier::builder(policy.clone(), keys, Arc::clone(&directory), clock);
@@ -189,23 +201,24 @@ impl ResourceServerBuilder {
             verifier = verifier.with_cache_bytes(bytes);
         }
         let verifier = ready(&policy, verifier)?;
-        Ok(ResourceServer::new(policy, verifier, directory))
+        Ok(ResourceServer::new(policy, verifier, directory, revocations))
     }
 
     /// Makes what can take the place of `verifier`, which goes on judging until it does.
     pub(crate) fn succeed(
         &self,
         verifier: &JwtVerifier,
+        revocations: &Revocations,
     ) -> Result<(Rules, Arc<JwtVerifier>), ConfigError> {
-        let rules = self.rules()?;
+        let rules = self.rules(revocations)?;
         let verifier = verifier.successor(rules.policy.clone(), Arc::clone(&rules.directory));
         let verifier = ready(&rules.policy, verifier)?;
         Ok((rules, verifier))
     }
 
     /// Checks the settings against each other.
-    fn rules(&self) -> Result<Rules, ConfigError> {
-        let policy = self.policy.clone().build()?;
+    fn rules(&self, revocations: &Revocations) -> Result<Rules, ConfigError> {
+        let policy = self.policy.clone().revocations(revocations.clone()).build()?;
         self.checks.iter().try_for_each(|check| check(&policy))?;
         let directory = self.directory.clone().unwrap_or_else(|| Arc::new(TrustIssuers));
         check_directory(&policy, &*directory)?;

@@ -87,8 +87,9 @@ pub use tenantry_axum::{Refused, RequiredScope, Scoped, TenantPrincipal};
 pub use tenantry_core::{
     AccessToken, Algorithm, Anonymous, BoxFuture, ClaimsError, ClientId, Clock, Directory,
     Identity, Issuer, IssuerSettings, KeyLocation, Policy, PolicyBuilder, PolicyError,
-    ProvenTenant, Reason, Rejection, ScopeNeed, Standing, StaticDirectory, Subject,
-    TenantAwareRequest, TenantId, TokenProfile, TrustIssuers, Verifier,
+    ProvenTenant, Reason, Rejection, RevocationError, RevocationErrorKind, Revocations, ScopeNeed,
+    Standing, StaticDirectory, Subject, TenantAwareRequest, TenantId, TokenProfile, TrustIssuers,
+    Verifier, Whose,
 };
 pub use tenantry_jwks::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStatus, LoadErrorKind,

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use arc_swap::ArcSwap;
 
-use tenantry_core::{Directory, Policy};
+use tenantry_core::{Directory, Policy, Revocations};
 use tenantry_jwt::JwtVerifier;
 use tenantry_tower::{LivePolicy, TenantExtractorLayer};
 
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     live: LivePolicy,
     /// That of the policy in force, to ask for its keys.
     verifier: ArcSwap<JwtVerifier>,
+    /// The same under every policy.
+    revocations: Revocations,
     /// One reload after the other, so that what was asked for last is in force last.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     #[cfg(feature = "policy-file")]
@@ -62,10 +64,12 @@ impl ResourceServer {
         policy: Policy,
         verifier: Arc<JwtVerifier>,
         directory: Arc<dyn Directory>,
+        revocations: Revocations,
     ) -> Self {
         Self(Arc::new(Shared {
             live: LivePolicy::new(policy, verifier.clone(), directory),
             verifier: ArcSwap::new(verifier),
+            revocations,
             reloading: tokio::sync::Mutex::new(()),
             #[cfg(feature = "policy-file")]
             origin: OnceLock::new(),
@@ -75,8 +79,8 @@ impl ResourceServer {
     /// Puts other settings in force, for every request that comes after this call, in all clones and
     /// layers of this server.
     ///
-    /// Policy and directory are those of `settings`. Transport, clock, key settings and the bound on
-    /// memory stay as they are. The keys of issuers whose keys come from the same place are kept, so
+    /// Policy and directory are those of `settings`. Transport, clock, key settings, revocations and
+    /// the bound on memory stay as they are. The keys of issuers whose keys come from the same place are kept, so
     /// the requests of others notice nothing; every token is verified anew.
     ///
     /// # Errors
@@ -124,6 +128,13 @@ impl ResourceServer {
         self.0.live.policy()
     }
 
+    /// Returns the list of tokens that are refused before they expire. What is put on it counts from
+    /// the next request on, in this process.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
     /// Returns whether requests can be judged: has every issuer that is named in full its keys?
     ///
     /// The issuers of a pattern do not count: their keys are fetched when their tenants come.
@@ -139,7 +150,7 @@ impl ResourceServer {
 
 impl Shared {
     pub(crate) fn put_in_force(&self, settings: &ResourceServerBuilder) -> Result<(), ConfigError> {
-        let (rules, verifier) = settings.succeed(&self.verifier.load())?;
+        let (rules, verifier) = settings.succeed(&self.verifier.load(), &self.revocations)?;
         self.live.replace(rules.policy, verifier.clone(), rules.directory);
         self.verifier.store(verifier);
         Ok(())

@@ -13,6 +13,7 @@ mod observer;
 mod policy;
 mod properties;
 mod rejection;
+mod revocations;
 mod scope;
 
 use std::time::Duration;
@@ -49,6 +50,7 @@ fn token_of(tenant: &str) -> TokenFacts {
         tenant_claims: vec![claim("tenant_id", tenant)],
         scope: Scope::default(),
         expires_at: Duration::from_secs(1_800_000_000),
+        issued_at: Some(Duration::from_secs(1_799_999_400)),
         jwt_id: Some("j1".into()),
         claims: format!(r#"{{"sub":"journal-sync","tenant_id":"{tenant}","region":"eu"}}"#)
             .into_bytes()

@@ -135,6 +135,7 @@ fn every_source_has_a_name() {
         (Source::Issuer, "issuer"),
         (Source::IssuerTenants, "issuer's tenants"),
         (Source::Path, "path"),
+        (Source::Revocations, "revocations"),
         (Source::Scope, "scope"),
     ];
     for (source, name) in names {

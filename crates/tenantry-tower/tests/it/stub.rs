@@ -72,6 +72,7 @@ impl Stub {
             tenant_claims: vec![TenantClaim { name: "tenant_id".into(), value: tenant.into() }],
             scope: Scope::parse(&scope).unwrap(),
             expires_at: Duration::from_secs(4_102_444_800),
+            issued_at: None,
             jwt_id: None,
             claims: Box::default(),
         };
