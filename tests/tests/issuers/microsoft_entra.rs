@@ -6,13 +6,16 @@ use tenantry_tests::{Network, Refusal, Stack};
 
 use crate::page::{Page, Sample};
 use crate::refusals::{audience_mismatch, claim_missing, issuer_conflict, token_type};
-use crate::{bare_id_token, entries, jwk, key1, stack, stack_with, strangers_key, whoami};
+use crate::{bare_id_token, entries, jwk, key1, key2, stack, stack_with, strangers_key, whoami};
 
 const NAME: &str = "microsoft-entra";
 
 /// The tenants of the policy.
 pub(crate) const TENANT1: &str = "0b2e7d4c-91a6-4f3b-8d27-5c6e1f0a9b31";
 pub(crate) const TENANT2: &str = "d8a4c6f2-3e57-4c19-b0ad-7f92e6135c48";
+/// Of personal accounts.
+const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+const CONSUMERS_KEY: &str = "yT5qLz0nYhD7bGfJs4EvR8mW2xKc";
 const UNLISTED: &str = "5a7e9b1d-2c4f-4e60-8a13-6d0f2b8c4e97";
 const COMMON_KEYS: &str = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
 
@@ -22,14 +25,22 @@ pub(crate) fn issuer(tenant: &str) -> String {
 
 /// What Entra serves: metadata for each tenant, and the same keys for all of them, without `alg` and with
 /// the issuers that each is for.
+///
+/// [Source](https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer)
 pub(crate) fn network(kid: &str) -> Network {
     let network = Network::default();
-    let mut key = jwk(key1(), kid);
-    key.as_object_mut().unwrap().remove("alg");
-    key["x5t"] = kid.into();
-    key["issuer"] = "https://login.microsoftonline.com/{tenantid}/v2.0".into();
-    let keys = json!({ "keys": [key] });
-    for tenant in [TENANT1, TENANT2, UNLISTED] {
+    let entry = |key, kid: &str, tenant: &str| {
+        let mut key = jwk(key, kid);
+        key.as_object_mut().unwrap().remove("alg");
+        key["x5t"] = kid.into();
+        key["issuer"] = issuer(tenant).into();
+        key
+    };
+    let keys = json!({ "keys": [
+        entry(key1(), kid, "{tenantid}"),
+        entry(key2(), CONSUMERS_KEY, CONSUMERS),
+    ]});
+    for tenant in [TENANT1, TENANT2, CONSUMERS, UNLISTED] {
         let issuer = issuer(tenant);
         let uri = format!("https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys");
         network.publish_metadata(
@@ -98,6 +109,23 @@ async fn the_issuer_and_tid_have_to_agree() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_published_for_another_issuer_does_not_sign() {
+    let algorithms = "algorithms = [\"RS256\"]\n";
+    let common = format!("{algorithms}jwks_uri = \"{COMMON_KEYS}\"\nshared_keys = true\n");
+    let network = || network(access().kid());
+    let shared = stack_with(NAME, algorithms, &common, &network()).await;
+    for stack in [served().await, shared] {
+        let token = access().with_header("kid", CONSUMERS_KEY).signed_by(key2());
+        stack.get(&entries(TENANT1), &token).await.assert_refused(&Refusal::unknown_key());
+    }
+    // It does for its own.
+    let listed = format!("id = \"{CONSUMERS}\"");
+    let stack = stack_with(NAME, &format!("id = \"{TENANT2}\""), &listed, &network()).await;
+    let token = of(access(), CONSUMERS).with_header("kid", CONSUMERS_KEY).signed_by(key2());
+    stack.get(&entries(CONSUMERS), &token).await.assert_admitted(CONSUMERS);
+}
+
+#[tokio::test]
 async fn a_key_that_is_not_published_does_not_sign() {
     let stack = served().await;
     let token = access().signed_by(strangers_key());
@@ -160,6 +188,7 @@ async fn one_key_set_for_all_tenants_has_to_be_meant() {
         let token = of(access(), tenant).signed_by(key1());
         stack.get(&entries(tenant), &token).await.assert_admitted(tenant);
     }
+    assert_eq!(network.fetched(), [COMMON_KEYS, COMMON_KEYS], "once for each tenant");
     let token = access().with("tid", TENANT2).signed_by(key1());
     stack.get(&entries(TENANT1), &token).await.assert_refused(&issuer_conflict());
 }
