@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use tenantry_core::Reason;
+
 use crate::ROOT;
 use crate::page::Page;
 
@@ -61,6 +63,27 @@ fn every_page_has_the_same_sections() {
             "Sources",
         ];
         assert_eq!(Page::read(&name).headings(), expected, "{name}");
+    }
+}
+
+/// The answers in the tables are codes with their status.
+#[test]
+fn every_answer_on_a_page_is_one_that_there_is() {
+    for name in policies() {
+        let page = fs::read_to_string(format!("{ROOT}/docs/issuers/{name}.md")).unwrap();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+        let answers = rows
+            .filter_map(|row| row.split(" | ").nth(1))
+            .filter(|answer| answer.starts_with(|character: char| character.is_ascii_digit()));
+        let mut seen = 0;
+        for answer in answers {
+            let code = answer.split('`').nth(1).unwrap_or_default();
+            let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
+            let reason = reason.unwrap_or_else(|| panic!("{name}: {answer}"));
+            assert!(answer.starts_with(reason.status().as_str()), "{name}: {answer}");
+            seen += 1;
+        }
+        assert!(seen >= 7, "{name}: {seen} answers");
     }
 }
 

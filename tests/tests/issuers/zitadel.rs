@@ -71,6 +71,15 @@ async fn what_was_not_set_at_the_issuer_is_refused() {
     }
 }
 
+/// Which is what applications get unless they are set to JWT.
+#[tokio::test]
+async fn an_opaque_token_is_refused() {
+    let stack = served().await;
+    let refusal =
+        Refusal::invalid_token("token_malformed", "the access token is not a JWT of three parts");
+    stack.get(&entries(TENANT1), "VjJfMzI4OTE0NTMz-aT0x_bYqPz").await.assert_refused(&refusal);
+}
+
 #[tokio::test]
 async fn an_id_token_is_none() {
     let (stack, page) = (served().await, Page::read(NAME));
