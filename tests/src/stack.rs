@@ -92,6 +92,17 @@ impl Stack {
         network: Network,
     ) -> Self {
         let server = server.build().await.expect("the policy of a test can be used");
+        Self::serving(server, issuer, clock, network)
+    }
+
+    /// A server that was built already. It has to live by `clock` and `network`.
+    #[must_use]
+    pub fn serving(
+        server: ResourceServer,
+        issuer: TestIssuer,
+        clock: ManualClock,
+        network: Network,
+    ) -> Self {
         let calls = Calls::default();
         Self { app: journal(&calls).layer(server.layer()), clock, issuer, network, server, calls }
     }

@@ -373,7 +373,10 @@ async fn a_signed_source_that_is_configured_has_to_be_there() {
         ("another claim", good().without("tenant_id").claim("tenant", "tenant1"), missing()),
         ("empty", good().claim("tenant_id", ""), malformed()),
         ("null", good().claim("tenant_id", serde_json::Value::Null), malformed()),
-        ("a list of one", good().claim("tenant_id", vec!["tenant1"]), malformed()),
+        ("a list of two", good().claim("tenant_id", vec!["tenant1", "tenant2"]), malformed()),
+        ("a list of one twice", good().claim("tenant_id", vec!["tenant1"; 2]), malformed()),
+        ("an empty list", good().claim("tenant_id", Vec::<String>::new()), malformed()),
+        ("an object", good().claim("tenant_id", serde_json::json!({"tenant1": {}})), malformed()),
         ("a number", good().claim("tenant_id", 1), malformed()),
         ("a blank around", good().claim("tenant_id", "tenant1 "), malformed()),
         ("two in one", good().claim("tenant_id", "tenant1,tenant2"), malformed()),
@@ -391,6 +394,17 @@ async fn a_signed_source_that_is_configured_has_to_be_there() {
         let answer = stack.send(request(tenant1(), &token.sign())).await;
         answer.about(what).assert_refused(&refusal);
     }
+}
+
+#[tokio::test]
+async fn a_tenant_claim_that_is_a_list_of_one_agrees_or_disagrees_like_a_string() {
+    let issuers = Issuers::new();
+    let stack = issuers.stack(ALL).await;
+    let of = |tenant: &str| issuers.token(ALL, tenant1()).claim("tenant_id", vec![tenant]).sign();
+
+    stack.send(request(tenant1(), &of("tenant1"))).await.assert_admitted("tenant1");
+    let answer = stack.send(request(tenant1(), &of("tenant2"))).await;
+    answer.assert_refused(&conflict("audience"));
 }
 
 #[tokio::test]

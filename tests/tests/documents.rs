@@ -14,7 +14,7 @@ fn documents() -> Vec<(String, String)> {
             .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
             .collect::<Vec<_>>()
     };
-    let paths = ["", "docs"].into_iter().flat_map(markdown);
+    let paths = ["", "docs", "docs/issuers"].into_iter().flat_map(markdown);
     paths.map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
 }
 
@@ -48,6 +48,40 @@ fn the_links_between_documents_lead_somewhere() {
             followed += 1;
             let folder = Path::new(&document).parent().unwrap();
             assert!(folder.join(path).exists(), "{document} links to {path}");
+        }
+    }
+    assert!(followed > 5, "{followed} links were found");
+}
+
+/// The anchors of headings, as they are made of them.
+fn anchors(document: &str) -> Vec<String> {
+    let headings = document.lines().filter_map(|line| {
+        let text = line.trim_start_matches('#');
+        (text.len() < line.len()).then(|| text.trim())
+    });
+    let kept = |character: &char| character.is_alphanumeric() || "-_ ".contains(*character);
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>())
+        .map(|heading| heading.replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn the_links_to_sections_lead_to_a_heading() {
+    let mut followed = 0;
+    for (document, text) in documents() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let Some((path, anchor)) = link.split_once('#') else { continue };
+            if path.contains("://") {
+                continue;
+            }
+            followed += 1;
+            let folder = Path::new(&document).parent().unwrap();
+            let target = match path {
+                "" => text.clone(),
+                path => fs::read_to_string(folder.join(path)).unwrap(),
+            };
+            assert!(anchors(&target).contains(&anchor.into()), "{document} links to {link}");
         }
     }
     assert!(followed > 5, "{followed} links were found");

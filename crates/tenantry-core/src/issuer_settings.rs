@@ -75,8 +75,9 @@ impl IssuerSettings {
         self
     }
 
-    /// Sets the claims that name the tenant; those present must agree, one must be there. Default:
-    /// `tenant_id`. None at all needs `{tenant}` in the audience or the issuer.
+    /// Sets the claims that name the tenant; those present must agree, one must be there, each a
+    /// string or an array of exactly one. Default: `tenant_id`. None at all needs `{tenant}` in the
+    /// audience or the issuer.
     pub fn tenant_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.tenant_claims = names.into_iter().map(Into::into).collect();
         self

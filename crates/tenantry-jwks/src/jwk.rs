@@ -10,7 +10,7 @@ use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse,
 };
 use serde_json::Value;
-use tenantry_core::Algorithm;
+use tenantry_core::{Algorithm, Issuer};
 
 use crate::json::{self, Members};
 use crate::key::Key;
@@ -24,9 +24,44 @@ use crate::skipped::SkipReason;
 /// [RFC 7518 §6.4]: https://www.rfc-editor.org/rfc/rfc7518#section-6.4
 const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
-/// Prepares the key that `json` writes down.
+/// Prepares the key that `json` writes down, whoever it is for.
 pub(crate) fn read(json: &[u8]) -> Result<Key, SkipReason> {
-    let mut members = json::object(json).ok_or(SkipReason::Malformed)?;
+    prepare(json::object(json).ok_or(SkipReason::Malformed)?)
+}
+
+/// Prepares the key that `json` writes down, unless it is for another issuer.
+pub(crate) fn read_for(issuer: &Issuer, json: &[u8]) -> Result<Key, SkipReason> {
+    let members = json::object(json).ok_or(SkipReason::Malformed)?;
+    // INVARIANT (isolation): a key is used only for the issuer that it was published for.
+    if !is_for(issuer, &members) {
+        return Err(SkipReason::Issuer);
+    }
+    prepare(members)
+}
+
+/// A member `issuer` that is a URL says whose tokens the key is for, with `{tenantid}` for any one
+/// tenant. Microsoft writes it: its sets have keys for all tenants, and keys for one ([keys]).
+///
+/// [keys]: https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
+fn is_for(issuer: &Issuer, members: &Members) -> bool {
+    const TENANT: &str = "{tenantid}";
+    let template = match members.get("issuer") {
+        Some(Value::String(template)) if template.starts_with("https://") => template,
+        _ => return true,
+    };
+    let issuer = issuer.as_str();
+    let Some((before, _)) = template.split_once(TENANT) else {
+        return template == issuer;
+    };
+    let Some(rest) = issuer.strip_prefix(before) else {
+        return false;
+    };
+    let is_id = |character: char| character.is_ascii_alphanumeric() || character == '-';
+    let tenant = rest.split(|character| !is_id(character)).next().unwrap_or_default();
+    !tenant.is_empty() && template.replace(TENANT, tenant) == issuer
+}
+
+fn prepare(mut members: Members) -> Result<Key, SkipReason> {
     // A secret that was published is no secret any more: anyone may sign with it.
     if SECRET_MEMBERS.iter().any(|&name| members.contains_key(name)) {
         return Err(SkipReason::Secret);
@@ -186,6 +221,52 @@ mod tests {
     fn members_that_are_not_known_are_ignored() {
         let jwk = with(with(p256(), "x-ours", json!({"a": [1]})), "exp", 1);
         assert!(read_value(&jwk).is_ok());
+    }
+
+    #[test]
+    fn a_key_for_another_issuer_is_skipped() {
+        const ISSUER: &str = "https://login.example/0b2e-1/v2.0";
+        let read = |issuer: Value| {
+            let jwk = with(rsa(), "issuer", issuer);
+            read_for(&Issuer::new(ISSUER), jwk.to_string().as_bytes()).err()
+        };
+        for template in [
+            ISSUER,
+            "https://login.example/{tenantid}/v2.0",
+            // No URL: it says something else, or nothing.
+            "CN=login.example",
+            "",
+        ] {
+            assert_eq!(read(template.into()), None, "{template}");
+        }
+        for no_text in [json!(null), json!(1), json!(["https://login.example/0b2e-2/v2.0"])] {
+            assert_eq!(read(no_text.clone()), None, "{no_text}");
+        }
+        for template in [
+            "https://login.example/0b2e-2/v2.0",
+            "https://login.example/0b2e-1/v2.0/",
+            "https://login.example/0B2E-1/v2.0",
+            "https://login.example/{tenantid}",
+            "https://login.example/{tenantid}/v2",
+            "https://login.example/{tenantid}/v2.0/",
+            "https://login.example/0b2e-1/v2.0{tenantid}",
+            "https://login.example/{tenantid}/{tenantid}/v2.0",
+            "https://{tenantid}/0b2e-1/v2.0",
+            "https://login.example/{tenant}/v2.0",
+        ] {
+            assert_eq!(read(template.into()), Some(SkipReason::Issuer), "{template}");
+        }
+        // One tenant, wherever it stands.
+        let twice = with(rsa(), "issuer", "https://{tenantid}.login.example/{tenantid}/v2.0");
+        for (issuer, skipped) in [
+            ("https://a.login.example/a/v2.0", None),
+            ("https://a.login.example/b/v2.0", Some(SkipReason::Issuer)),
+            ("https://.login.example//v2.0", Some(SkipReason::Issuer)),
+        ] {
+            let result = read_for(&Issuer::new(issuer), twice.to_string().as_bytes());
+            assert_eq!(result.err(), skipped, "{issuer}");
+        }
+        assert!(read_for(&Issuer::new(ISSUER), rsa().to_string().as_bytes()).is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use tenantry_core::Algorithm;
+use tenantry_core::{Algorithm, Issuer};
 
 use crate::document::Document;
 use crate::jwk;
@@ -49,6 +49,18 @@ impl KeySet {
     ///
     /// [RFC 7517 §4.5]: https://www.rfc-editor.org/rfc/rfc7517#section-4.5
     pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+        Self::read_json(json, jwk::read)
+    }
+
+    /// Reads a JWK Set of `issuer`. Keys that say they are for another are skipped, too.
+    pub(crate) fn parse_for(issuer: &Issuer, json: &[u8]) -> Result<Self, KeySetError> {
+        Self::read_json(json, |key| jwk::read_for(issuer, key))
+    }
+
+    fn read_json(
+        json: &[u8],
+        read: impl Fn(&[u8]) -> Result<Key, SkipReason>,
+    ) -> Result<Self, KeySetError> {
         if json.len() > Self::MAX_BYTES {
             return Err(KeySetError::TOO_LARGE);
         }
@@ -57,7 +69,7 @@ impl KeySet {
         if document.0.len() > Self::MAX_KEYS {
             return Err(KeySetError::TOO_MANY);
         }
-        let read = document.0.into_iter().map(|key| jwk::read(key.get().as_bytes()));
+        let read = document.0.into_iter().map(|key| read(key.get().as_bytes()));
         Ok(Self::of(read, false))
     }
 

@@ -73,7 +73,8 @@ pub(crate) async fn load(
     };
     match got {
         Got::New(document, validator) => {
-            let set = usable(KeySet::parse(&document).map_err(not_a_key_set)?)?;
+            let set = KeySet::parse_for(trip.issuer, &document).map_err(not_a_key_set)?;
+            let set = usable(set)?;
             memory.keys = Some(validator);
             Ok((Loaded::New { set, document }, memory))
         }

@@ -31,6 +31,8 @@ pub enum SkipReason {
     Algorithm,
     /// Another key has the same `kid` and fits the same algorithm.
     AmbiguousKeyId,
+    /// A member `issuer` says that it is for the tokens of another issuer.
+    Issuer,
     /// `kty` is unknown or `oct`, or the PEM block is not a public key.
     KeyType,
     /// Not an object with unique members of the right types, or not PEM.
@@ -54,6 +56,7 @@ impl fmt::Display for SkipReason {
         f.write_str(match self {
             Self::Algorithm => "its algorithm is not supported or does not go with its type",
             Self::AmbiguousKeyId => "another key has the same kid",
+            Self::Issuer => "it is for another issuer",
             Self::KeyType => "its type is not supported",
             Self::Malformed => "it is malformed",
             Self::Parameters => "its parameters are missing or invalid",

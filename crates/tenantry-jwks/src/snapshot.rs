@@ -27,8 +27,10 @@ use crate::validator::Validator;
 /// The first word of a file, with the number of its format.
 const FORMAT: &str = "tenantry-keys-1";
 
-/// The members of a public key. What else an issuer writes into a key stays out of the file.
-const MEMBERS: [&str; 10] = ["alg", "crv", "e", "key_ops", "kid", "kty", "n", "use", "x", "y"];
+/// The members of a public key, and whose tokens it is for. What else an issuer writes into a key
+/// stays out of the file.
+const MEMBERS: [&str; 11] =
+    ["alg", "crv", "e", "issuer", "key_ops", "kid", "kty", "n", "use", "x", "y"];
 
 /// The directory with the snapshots.
 #[derive(Clone, Debug)]
@@ -172,7 +174,8 @@ impl Contents {
     fn restored(self, unix: Duration) -> Option<Restored> {
         let age = unix.checked_sub(Duration::from_secs(self.loaded_at))?;
         let document = serde_json::to_vec(&serde_json::json!({ "keys": self.keys })).ok()?;
-        let set = KeySet::parse(&document).ok().filter(|set| !set.keys().is_empty())?;
+        let set = KeySet::parse_for(&Issuer::new(self.issuer), &document).ok();
+        let set = set.filter(|set| !set.keys().is_empty())?;
         let validator = Validator {
             url: self.url.into(),
             etag: self.etag.map(Into::into),

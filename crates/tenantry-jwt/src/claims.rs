@@ -182,12 +182,26 @@ impl<'a> Claims<'a> {
     }
 
     /// Every configured claim that is present. Whether they agree is for the decision to say.
+    ///
+    /// A claim is a string, or an array of exactly one: that is how issuers write a membership that
+    /// could be of several. Of two, none is picked.
     fn tenant_claims(&self, issuer: &IssuerPolicy) -> Result<Vec<TenantClaim>, VerifyError> {
         let mut present = Vec::new();
         for name in issuer.tenant_claims() {
-            if let Some(value) = self.string(name)? {
-                present.push(TenantClaim { name: name.clone(), value: value.into() });
+            let value = match self.0.get(name) {
+                None => continue,
+                Some(Value::String(value)) => value,
+                // INVARIANT (no guessing): a list of several names no tenant.
+                Some(Value::Strings(values)) => match values.as_slice() {
+                    [only] => only,
+                    _ => return Err(VerifyError::malformed(name)),
+                },
+                Some(_) => return Err(VerifyError::malformed(name)),
+            };
+            if value.is_empty() {
+                return Err(VerifyError::malformed(name));
             }
+            present.push(TenantClaim { name: name.clone(), value: value.as_ref().into() });
         }
         match issuer.tenant_claims() {
             [first, ..] if present.is_empty() => Err(VerifyError::missing(first)),
@@ -528,7 +542,7 @@ mod tests {
         let one = judge(both(), &with(&[("tenant_id", ""), ("tenant", r#""tenant2""#)])).unwrap();
         assert_eq!(one.facts.tenant_claims.len(), 1);
 
-        for value in ["1", "null", r#"["tenant1"]"#, "{}", r#""""#] {
+        for value in ["1", "null", "{}", r#""""#] {
             assert_eq!(
                 outcome(judge(both(), &with(&[("tenant_id", value)]))),
                 malformed("tenant_id")
@@ -537,6 +551,35 @@ mod tests {
         }
         // One that is not configured is not read.
         assert_eq!(outcome(judge(strict(), &with(&[("tenant", "1")]))), Ok(()));
+    }
+
+    #[test]
+    fn a_tenant_claim_may_be_an_array_of_exactly_one_string() {
+        let judged = judge(strict(), &with(&[("tenant_id", r#"["tenant2"]"#)])).unwrap();
+        assert_eq!(&*judged.facts.tenant_claims[0].value, "tenant2");
+        assert_eq!(judged.facts.tenant_claims.len(), 1);
+
+        for value in [
+            "[]",
+            r#"[""]"#,
+            r#"["tenant1","tenant2"]"#,
+            r#"["tenant1","tenant1"]"#,
+            r#"["tenant1",""]"#,
+            r#"["tenant1",1]"#,
+            r#"["tenant1",null]"#,
+            "[1]",
+            "[null]",
+            r#"[["tenant1"]]"#,
+            r#"{"tenant1":{}}"#,
+        ] {
+            let result = judge(strict(), &with(&[("tenant_id", value)]));
+            assert_eq!(outcome(result), malformed("tenant_id"), "{value}");
+        }
+        // Other claims that are strings stay strings.
+        for name in ["sub", "client_id", "jti", "iss"] {
+            let result = judge(strict(), &with(&[(name, r#"["x"]"#)]));
+            assert_eq!(outcome(result), malformed(name), "{name}");
+        }
     }
 
     fn scope(

@@ -288,3 +288,25 @@ async fn a_directory_that_is_not_there_does_no_harm() {
     bench.script.says(URL, [keys_of(["a"]).into()]);
     assert_eq!(ask(&bench.keys(), "a").await, found("a"));
 }
+
+#[tokio::test]
+async fn a_key_for_another_issuer_is_none_after_a_restart_either() {
+    let directory = Directory::new();
+    let mut other = ed25519("b");
+    other["issuer"] = "https://auth.example/tenant2".into();
+    let mut own = ed25519("a");
+    own["issuer"] = "https://auth.example/{tenantid}".into();
+    let bench = directory.process(10_000);
+    bench.script.says(URL, [set([own, other]).into()]);
+    let keys = bench.keys();
+    assert_eq!(ask(&keys, "a").await, found("a"));
+    assert_eq!(keys.status().keys(), 1);
+    directory.written(|_| true).await;
+
+    let bench = directory.process(10_001);
+    down(&bench);
+    let keys = bench.keys();
+    assert_eq!(ask(&keys, "a").await, found("a"));
+    assert_eq!(keys.status().keys(), 1);
+    assert_ne!(ask(&keys, "b").await, found("b"));
+}
