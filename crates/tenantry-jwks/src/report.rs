@@ -20,6 +20,7 @@ use tenantry_core::Issuer;
 
 use crate::error::LoadError;
 use crate::keys::KeySet;
+use crate::skipped::SkipReason;
 
 /// The stand-in for issuers that were found by a pattern.
 const FOUND: &str = "pattern";
@@ -81,7 +82,12 @@ impl<'a> Report<'a> {
         }
         for skipped in set.skipped() {
             let (index, reason) = (skipped.index(), skipped.reason());
-            tracing::warn!(issuer = self.name(), index, %reason, "key skipped");
+            // Sets that many issuers share hold the others' keys as a matter of course.
+            if reason == SkipReason::Issuer {
+                tracing::debug!(issuer = self.name(), index, %reason, "key skipped");
+            } else {
+                tracing::warn!(issuer = self.name(), index, %reason, "key skipped");
+            }
         }
     }
 

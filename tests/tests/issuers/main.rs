@@ -78,9 +78,9 @@ async fn stack_with(name: &str, from: &str, to: &str, network: &Network) -> Stac
 
 async fn serve(policy: PolicyFile, network: &Network) -> Stack {
     let clock = Stack::clock();
-    let policy = policy.configure(|server| {
-        server.clock(Arc::new(clock.clone())).transport(Arc::new(network.clone()))
-    });
+    let (time, transport) = (Arc::new(clock.clone()), Arc::new(network.clone()));
+    let policy =
+        policy.configure(move |server| server.clock(time.clone()).transport(transport.clone()));
     let server = policy.build().await.unwrap();
     let issuer = TestIssuer::builder().key(key1().clone()).algorithms([]).offline();
     Stack::serving(server, issuer, clock, network.clone())
