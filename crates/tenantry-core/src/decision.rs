@@ -67,15 +67,18 @@ pub fn agree(
     let cause = trial.cause;
     let Some(tenant) = signed.and_then(|tenant| token.prove(tenant)) else {
         // Nothing signed names a tenant: the first failed check says why.
-        return Err(Rejection::new(cause.unwrap_or(Reason::ClaimMissing)).under(policy));
+        let cause = cause.unwrap_or(Reason::ClaimMissing);
+        return Err(Rejection::new(cause).under_request(policy, request));
     };
     match cause {
         None => Ok(Agreed { token, tenant }),
         // The tenant is proven only once the token's own parts agree: 401 does not name it.
         Some(cause) if cause.error() == Some("invalid_token") => {
-            Err(Rejection::new(cause).under(policy))
+            Err(Rejection::new(cause).under_request(policy, request))
         }
-        Some(cause) => Err(Rejection::new(cause).under(policy).for_tenant(&tenant)),
+        Some(cause) => {
+            Err(Rejection::new(cause).under_request(policy, request).for_tenant(&tenant))
+        }
     }
 }
 
@@ -109,16 +112,16 @@ impl Agreed {
         });
         match cause {
             None => Ok(TenantAwareRequest::admitted(self.token, self.tenant)),
-            Some(cause) => {
-                Err(Rejection::new(cause).under(self.token.policy()).for_tenant(&self.tenant))
-            }
+            Some(cause) => Err(self.refuse(Rejection::new(cause))),
         }
     }
 
     /// Refuses because the directory could not be asked.
     #[must_use]
     pub fn refuse(self, rejection: Rejection) -> Rejection {
-        rejection.under(self.token.policy()).for_tenant(&self.tenant)
+        let rejection = rejection.under(self.token.policy()).for_tenant(&self.tenant);
+        // All that the request names is this tenant.
+        rejection.about_resource(Some(&self.tenant))
     }
 }
 

@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::challenge::Challenge;
+use crate::facts::RequestFacts;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::tenant::{ProvenTenant, TenantId};
@@ -18,8 +19,8 @@ const MAX_RETRY_AFTER: u64 = 3600;
 
 /// Why this request was refused; becomes the response.
 ///
-/// What the client sees is made of the [`Reason`] alone (and, for a missing scope, of the scopes
-/// needed). No token, claim, path or header text is ever copied into it. The [source](Error::source)
+/// What the client sees is made of the [`Reason`] alone (and of the scopes needed, for a missing
+/// scope, and of where the metadata is). No token, claim, path or header text is ever copied into it. The [source](Error::source)
 /// is for the log.
 // Boxed: a refusal is rare, and every step returns one by value.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Rejection(Box<Refusal>);
 struct Refusal {
     reason: Reason,
     policy: Option<Policy>,
+    resource_metadata: Option<String>,
     tenant: Option<TenantId>,
     scope: Option<String>,
     retry_after: Option<Duration>,
@@ -42,6 +44,7 @@ impl Rejection {
         Self(Box::new(Refusal {
             reason,
             policy: None,
+            resource_metadata: None,
             tenant: None,
             scope: None,
             retry_after: None,
@@ -77,6 +80,27 @@ impl Rejection {
     #[must_use]
     pub fn under(mut self, policy: &Policy) -> Self {
         self.0.policy = Some(policy.clone());
+        // With one resource for all, the metadata is in one place, whatever was asked for.
+        self.about_resource(None)
+    }
+
+    /// Adds the policy, and what the request asked for: if the policy describes a resource per tenant,
+    /// the challenge says where that tenant's metadata is.
+    ///
+    /// It is the tenant that the *request* names, whatever a token says, and there need be no such
+    /// tenant. If the request names none, or two, this adds the policy only.
+    #[must_use]
+    pub fn under_request(self, policy: &Policy, request: &RequestFacts<'_>) -> Self {
+        if !policy.has_resource() || request.policy != policy.epoch() {
+            return self.under(policy);
+        }
+        self.under(policy).about_resource(request.asked().as_ref())
+    }
+
+    /// Says in the challenge where the metadata of this tenant's resource is.
+    pub(crate) fn about_resource(mut self, tenant: Option<&TenantId>) -> Self {
+        let policy = self.0.policy.as_ref();
+        self.0.resource_metadata = policy.and_then(|policy| policy.resource_metadata_url(tenant));
         self
     }
 
@@ -119,6 +143,7 @@ impl Rejection {
             reason: self.0.reason,
             described: self.explains(),
             scope: self.0.scope.as_deref(),
+            resource_metadata: self.0.resource_metadata.as_deref(),
         })
     }
 

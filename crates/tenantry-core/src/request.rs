@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::facts::RequestFacts;
 use crate::issuer::{ClientId, Issuer, Subject};
 use crate::observer::{Check, Observer, Source, Unobserved, Verdict};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rejection::Rejection;
 use crate::scope::{Reading, ScopeNeed};
-use crate::tenant::ProvenTenant;
+use crate::tenant::{ProvenTenant, TenantId};
 use crate::verified::{TokenFacts, VerifiedToken};
 
 /// What verification and the decision proved about a request: its tenant, issuer, subject, client
@@ -145,6 +146,7 @@ impl TenantAwareRequest {
         Err(Rejection::new(Reason::ScopeMissing)
             .under(self.token.policy())
             .for_tenant(&self.tenant)
+            .about_resource(Some(&self.tenant))
             .with_scope(needed.join(" ")))
     }
 
@@ -213,18 +215,33 @@ impl Error for ClaimsError {}
 
 /// Left in the extensions by an extractor that looked, is set to optional, and found no credentials.
 #[derive(Clone, Debug)]
-pub struct Anonymous(Policy);
+pub struct Anonymous {
+    policy: Policy,
+    /// Whom the request asked for.
+    asked: Option<TenantId>,
+}
 
 impl Anonymous {
     /// Notes that a request under `policy` has no credentials.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
-        Self(policy.clone())
+        Self { policy: policy.clone(), asked: None }
+    }
+
+    /// Does what [`new`](Self::new) does, and keeps what a challenge has to say about the resource
+    /// that was asked for: see [`Rejection::under_request`].
+    #[must_use]
+    pub fn for_request(policy: &Policy, request: &RequestFacts<'_>) -> Self {
+        let known = policy.has_resource() && request.policy == policy.epoch();
+        let asked = if known { request.asked() } else { None };
+        Self { policy: policy.clone(), asked }
     }
 
     /// Refuses after all: the route needs a tenant.
     #[must_use]
     pub fn unauthenticated(&self) -> Rejection {
-        Rejection::new(Reason::CredentialsMissing).under(&self.0)
+        Rejection::new(Reason::CredentialsMissing)
+            .under(&self.policy)
+            .about_resource(self.asked.as_ref())
     }
 }

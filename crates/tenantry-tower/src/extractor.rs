@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{HeaderMap, Request, Uri};
 
 use tenantry_core::{
     AccessToken, Agreed, Anonymous, BoxFuture, Directory, Policy, Reason, Rejection, RequestFacts,
@@ -51,13 +51,14 @@ impl Extractor {
             .target
             .whole(request.extensions(), request.uri())
             .map_err(|problem| Rejection::misconfigured(problem).under(&self.policy))?;
-        let bearer = Bearer::read(target, headers).map_err(|reason| self.refuse(reason))?;
+        let bearer =
+            Bearer::read(target, headers).map_err(|reason| self.refuse(reason, target, headers))?;
         if bearer.is_some_and(|bearer| bearer.text().len() > self.policy.max_token_bytes()) {
-            return Err(self.refuse(Reason::TokenTooLarge));
+            return Err(self.refuse(Reason::TokenTooLarge, target, headers));
         }
         let facts = RequestFacts::read(&self.policy, target, headers)?;
         let Some(bearer) = bearer else {
-            let anonymous = Anonymous::new(&self.policy);
+            let anonymous = Anonymous::for_request(&self.policy, &facts);
             return match self.optional {
                 true => Ok(Verdict::Anonymous(anonymous)),
                 false => Err(anonymous.unauthenticated()),
@@ -66,7 +67,7 @@ impl Extractor {
         if let Some(verified) = self.verifier.cached(bearer.text()) {
             return self.settle(&facts, verified);
         }
-        let token = bearer.token().map_err(|reason| self.refuse(reason))?;
+        let token = bearer.token().map_err(|reason| self.refuse(reason, target, headers))?;
         let (token, facts) = (AccessToken::new(token), facts.into_owned());
         Ok(Verdict::Waiting(Box::pin(Arc::clone(self).verify(token, facts))))
     }
@@ -90,7 +91,8 @@ impl Extractor {
         facts: RequestFacts<'static>,
     ) -> Result<TenantAwareRequest, Rejection> {
         let verified = Arc::clone(&self.verifier).fresh(token).await;
-        let verified = verified.map_err(|rejection| rejection.under(&self.policy))?;
+        let verified =
+            verified.map_err(|rejection| rejection.under_request(&self.policy, &facts))?;
         match self.settle(&facts, verified)? {
             Verdict::Admitted(context) => Ok(context),
             Verdict::Waiting(verdict) => verdict.await,
@@ -106,7 +108,13 @@ impl Extractor {
         }
     }
 
-    fn refuse(&self, reason: Reason) -> Rejection {
-        Rejection::new(reason).under(&self.policy)
+    /// Refuses for what was found before the request was read. What it asks for is in the challenge
+    /// all the same, if that can be read.
+    fn refuse(&self, reason: Reason, target: &Uri, headers: &HeaderMap) -> Rejection {
+        let rejection = Rejection::new(reason);
+        match RequestFacts::read(&self.policy, target, headers) {
+            Ok(facts) => rejection.under_request(&self.policy, &facts),
+            Err(_) => rejection.under(&self.policy),
+        }
     }
 }

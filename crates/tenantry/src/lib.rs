@@ -55,6 +55,8 @@ mod error;
 mod key_check;
 #[cfg(feature = "axum")]
 mod layer;
+#[cfg(feature = "axum")]
+mod metadata;
 #[cfg(feature = "policy-file")]
 mod policy_file;
 #[cfg(feature = "policy-file")]
@@ -83,8 +85,8 @@ pub use tenantry_axum::{Refused, RequiredScope, Scoped, TenantPrincipal};
 pub use tenantry_core::{
     AccessToken, Algorithm, Anonymous, BoxFuture, ClaimsError, ClientId, Clock, Directory,
     Identity, Issuer, IssuerSettings, KeyLocation, Policy, PolicyBuilder, PolicyError,
-    ProvenTenant, Reason, Rejection, ScopeNeed, Standing, StaticDirectory, Subject,
-    TenantAwareRequest, TenantId, TokenProfile, TrustIssuers, Verifier,
+    ProvenTenant, Reason, Rejection, ResourceMetadata, ScopeNeed, Standing, StaticDirectory,
+    Subject, TenantAwareRequest, TenantId, TokenProfile, TrustIssuers, Verifier,
 };
 pub use tenantry_jwks::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStatus, LoadErrorKind,
