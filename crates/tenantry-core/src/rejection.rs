@@ -10,9 +10,11 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::challenge::Challenge;
 use crate::facts::RequestFacts;
+use crate::pattern::TenantPattern;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::tenant::{ProvenTenant, TenantId};
+use crate::verified::VerifiedToken;
 
 /// Longer than an hour is no advice to a client.
 const MAX_RETRY_AFTER: u64 = 3600;
@@ -30,6 +32,7 @@ pub struct Rejection(Box<Refusal>);
 struct Refusal {
     reason: Reason,
     policy: Option<Policy>,
+    issuer: Option<Box<str>>,
     resource_metadata: Option<String>,
     tenant: Option<TenantId>,
     scope: Option<String>,
@@ -44,6 +47,7 @@ impl Rejection {
         Self(Box::new(Refusal {
             reason,
             policy: None,
+            issuer: None,
             resource_metadata: None,
             tenant: None,
             scope: None,
@@ -104,6 +108,24 @@ impl Rejection {
         self
     }
 
+    /// Adds the issuer that the token names, as the policy writes it: for logs and figures, not for the
+    /// answer.
+    // INVARIANT (secrets stay in): a pattern of the policy, so no `iss` gets in by mistake.
+    #[must_use]
+    pub fn of_issuer(mut self, issuer: &TenantPattern) -> Self {
+        self.0.issuer = Some(issuer.as_str().into());
+        self
+    }
+
+    /// Adds the issuer of a verified token.
+    pub(crate) fn of_token(self, token: &VerifiedToken) -> Self {
+        let issuers = token.policy().issuers();
+        match token.issuer_index().and_then(|at| issuers.get(at)) {
+            Some(issuer) => self.of_issuer(issuer.pattern()),
+            None => self,
+        }
+    }
+
     pub(crate) fn for_tenant(mut self, tenant: &ProvenTenant) -> Self {
         self.0.tenant = Some(TenantId::clone(tenant));
         self
@@ -130,6 +152,13 @@ impl Rejection {
     #[must_use]
     pub fn tenant(&self) -> Option<&TenantId> {
         self.0.tenant.as_ref()
+    }
+
+    /// The issuer that the token names, as the policy writes it, if it came so far. Whether that issuer
+    /// made the token is another question: see the [reason](Self::reason).
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
     }
 
     /// The challenge of the answer ([RFC 9110 §11.6.1]); `None` where no credentials could help.

@@ -52,6 +52,12 @@ impl TenantAwareRequest {
         &self.facts().issuer
     }
 
+    /// Where the issuer stands in [`Policy::issuers`].
+    #[must_use]
+    pub fn issuer_index(&self) -> Option<usize> {
+        self.token.issuer_index()
+    }
+
     /// Whom the token is about. Unique within one issuer only: see [`identity`](Self::identity).
     #[must_use]
     pub fn subject(&self) -> Option<&Subject> {
@@ -93,6 +99,16 @@ impl TenantAwareRequest {
                 Reading::Ambiguous | Reading::Foreign | Reading::Other => None,
             }
         })
+    }
+
+    /// How many scopes of the token are those of other tenants. They are ignored: in strict mode the
+    /// token would have been refused.
+    #[must_use]
+    pub fn foreign_scopes(&self) -> usize {
+        let rule = self.token.policy().scopes();
+        let tenant = self.tenant.as_str();
+        let tokens = self.facts().scope.tokens();
+        tokens.filter(|token| matches!(rule.read(tenant, token), Reading::Foreign)).count()
     }
 
     /// Whether the tenant's scopes hold `scope`, written without the prefix.
@@ -145,6 +161,7 @@ impl TenantAwareRequest {
         let needed: Vec<_> = need.first().map(|scope| rule.render(&self.tenant, scope)).collect();
         Err(Rejection::new(Reason::ScopeMissing)
             .under(self.token.policy())
+            .of_token(&self.token)
             .for_tenant(&self.tenant)
             .about_resource(Some(&self.tenant))
             .with_scope(needed.join(" ")))

@@ -34,6 +34,7 @@ use crate::body::RefusalBody;
 use crate::extractor::{Extractor, Verdict};
 use crate::gate::{give_back, refuse};
 use crate::target::Target;
+use crate::tenant_labels::TenantLabels;
 
 /// Puts a [`TenantAwareRequest`] into the extensions of every request that it lets through.
 ///
@@ -57,6 +58,12 @@ impl TenantExtractorLayer {
     /// refuses anonymous requests.
     pub fn optional(mut self) -> Self {
         Arc::make_mut(&mut self.extractor).optional = true;
+        self
+    }
+
+    /// Gives tenants a label of their own in `tenantry_requests_total`. Default: no such label.
+    pub fn tenant_labels(mut self, labels: TenantLabels) -> Self {
+        Arc::make_mut(&mut self.extractor).label_tenants(labels);
         self
     }
 

@@ -10,7 +10,9 @@ use tenantry_core::{
 };
 
 use crate::credentials::Bearer;
+use crate::figures::{self, Figures};
 use crate::target::Target;
+use crate::tenant_labels::TenantLabels;
 
 /// What a request is judged by.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Extractor {
     policy: Policy,
     verifier: Arc<dyn Verifier>,
     directory: Arc<dyn Directory>,
+    /// Of this very policy.
+    figures: Arc<Figures>,
     pub(crate) optional: bool,
     pub(crate) target: Target,
 }
@@ -37,12 +41,46 @@ impl Extractor {
         verifier: Arc<dyn Verifier>,
         directory: Arc<dyn Directory>,
     ) -> Self {
-        Self { policy, verifier, directory, optional: false, target: Target::REQUEST_TARGET }
+        let figures = Arc::new(Figures::new(&policy, None));
+        let target = Target::REQUEST_TARGET;
+        Self { policy, verifier, directory, figures, optional: false, target }
+    }
+
+    /// Gives tenants labels of their own.
+    pub(crate) fn label_tenants(&mut self, labels: TenantLabels) {
+        self.figures = Arc::new(Figures::new(&self.policy, Some(labels)));
     }
 
     /// Goes as far as memory reaches.
     pub(crate) fn judge<B>(self: &Arc<Self>, request: &Request<B>) -> Verdict {
-        self.try_judge(request).unwrap_or_else(Verdict::Refused)
+        let verdict = self.try_judge(request).unwrap_or_else(Verdict::Refused);
+        match &verdict {
+            Verdict::Admitted(context) => self.figures.admitted(&self.policy, context),
+            Verdict::Anonymous(_) => self.figures.anonymous(),
+            Verdict::Refused(rejection) => self.figures.refused(rejection),
+            // It is counted when it is known.
+            Verdict::Waiting(_) => {}
+        }
+        match verdict {
+            Verdict::Waiting(verdict) => {
+                Verdict::Waiting(Box::pin(Arc::clone(self).counted(verdict)))
+            }
+            known => known,
+        }
+    }
+
+    /// Waits for a verdict that [`judge`](Self::judge) could not give. Who goes before it is there is
+    /// not counted.
+    async fn counted(
+        self: Arc<Self>,
+        verdict: BoxFuture<Result<TenantAwareRequest, Rejection>>,
+    ) -> Result<TenantAwareRequest, Rejection> {
+        let verdict = verdict.await;
+        match &verdict {
+            Ok(context) => self.figures.admitted(&self.policy, context),
+            Err(rejection) => self.figures.refused(rejection),
+        }
+        verdict
     }
 
     fn try_judge<B>(self: &Arc<Self>, request: &Request<B>) -> Result<Verdict, Rejection> {
@@ -93,12 +131,14 @@ impl Extractor {
         let verified = Arc::clone(&self.verifier).fresh(token).await;
         let verified =
             verified.map_err(|rejection| rejection.under_request(&self.policy, &facts))?;
-        match self.settle(&facts, verified)? {
-            Verdict::Admitted(context) => Ok(context),
-            Verdict::Waiting(verdict) => verdict.await,
-            Verdict::Refused(rejection) => Err(rejection),
-            Verdict::Anonymous(anonymous) => Err(anonymous.unauthenticated()),
-        }
+        let context = match self.settle(&facts, verified)? {
+            Verdict::Admitted(context) => context,
+            Verdict::Waiting(verdict) => verdict.await?,
+            Verdict::Refused(rejection) => return Err(rejection),
+            Verdict::Anonymous(anonymous) => return Err(anonymous.unauthenticated()),
+        };
+        figures::foreign_scopes(&self.policy, &context);
+        Ok(context)
     }
 
     async fn ask(self: Arc<Self>, agreed: Agreed) -> Result<TenantAwareRequest, Rejection> {

@@ -14,12 +14,15 @@ mod body;
 mod credentials;
 pub mod extract;
 mod extractor;
+mod figures;
 mod gate;
 pub mod scope;
 mod target;
+mod tenant_labels;
 
 pub use body::RefusalBody;
 pub use extract::{ExtractFuture, TenantExtractor, TenantExtractorLayer};
 pub use gate::GateFuture;
 pub use scope::{RequireScope, RequireScopeLayer};
 pub use target::RequestTarget;
+pub use tenant_labels::TenantLabels;

@@ -9,6 +9,7 @@ use tenantry_core::{
 };
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier};
+use tenantry_tower::TenantLabels;
 
 use crate::directory::{Bounded, TIME_LIMIT};
 use crate::error::ConfigError;
@@ -26,6 +27,7 @@ pub struct ResourceServerBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     cache_bytes: Option<u64>,
+    tenant_labels: Option<TenantLabels>,
 }
 
 impl ResourceServerBuilder {
@@ -128,6 +130,16 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Gives the first `max` tenants that are admitted a label of their own in
+    /// `tenantry_requests_total`; the others share one. Default: there is no such label.
+    ///
+    /// Each label costs memory here and in whatever collects the figures, for as long as the process
+    /// lives. See [`TenantLabels`] and `docs/metrics.md`.
+    pub fn tenant_metrics(mut self, max: usize) -> Self {
+        self.tenant_labels = Some(TenantLabels::new(max));
+        self
+    }
+
     /// Checks the settings, and starts to fetch the keys of the issuers that are named in full.
     ///
     /// It does not wait for them: an issuer that is down does not stop the start. Until its keys are
@@ -176,7 +188,7 @@ impl ResourceServerBuilder {
         for (_, keys) in verifier.keys().pinned() {
             keys.warm();
         }
-        Ok(ResourceServer::new(policy, Arc::new(verifier), directory))
+        Ok(ResourceServer::new(policy, Arc::new(verifier), directory, self.tenant_labels))
     }
 }
 

@@ -94,4 +94,6 @@ pub use tenantry_jwks::{
 };
 #[cfg(feature = "reqwest")]
 pub use tenantry_jwks::{HttpTransport, Resolver, SystemResolver};
-pub use tenantry_tower::{RefusalBody, RequestTarget, RequireScopeLayer, TenantExtractorLayer};
+pub use tenantry_tower::{
+    RefusalBody, RequestTarget, RequireScopeLayer, TenantExtractorLayer, TenantLabels,
+};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tenantry_core::{Directory, Policy, Verifier};
 use tenantry_jwt::JwtVerifier;
-use tenantry_tower::TenantExtractorLayer;
+use tenantry_tower::{TenantExtractorLayer, TenantLabels};
 
 use crate::builder::ResourceServerBuilder;
 use crate::readiness::Readiness;
@@ -37,6 +37,7 @@ pub struct ResourceServer {
     policy: Policy,
     verifier: Arc<JwtVerifier>,
     directory: Arc<dyn Directory>,
+    tenant_labels: Option<TenantLabels>,
 }
 
 impl ResourceServer {
@@ -49,8 +50,9 @@ impl ResourceServer {
         policy: Policy,
         verifier: Arc<JwtVerifier>,
         directory: Arc<dyn Directory>,
+        tenant_labels: Option<TenantLabels>,
     ) -> Self {
-        Self { policy, verifier, directory }
+        Self { policy, verifier, directory, tenant_labels }
     }
 
     /// Returns the layer for a plain tower stack: it needs a
@@ -82,7 +84,12 @@ impl ResourceServer {
     /// ```
     pub fn tower_layer(&self) -> TenantExtractorLayer {
         let verifier: Arc<dyn Verifier> = self.verifier.clone();
-        TenantExtractorLayer::new(self.policy.clone(), verifier, Arc::clone(&self.directory))
+        let directory = Arc::clone(&self.directory);
+        let layer = TenantExtractorLayer::new(self.policy.clone(), verifier, directory);
+        match &self.tenant_labels {
+            Some(labels) => layer.tenant_labels(labels.clone()),
+            None => layer,
+        }
     }
 
     /// Returns the rules that requests are judged by.
