@@ -14,8 +14,9 @@ use metrics::{
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tenantry::{
-    BoxFuture, FetchError, FetchRequest, FetchResponse, IssuerSettings, RequireScopeLayer,
-    RequiredScope, ScopeNeed, Scoped, Standing, StaticDirectory, TenantPrincipal, Transport,
+    BoxFuture, Directory, FetchError, FetchRequest, FetchResponse, IssuerSettings, Reason,
+    Rejection, RequireScopeLayer, RequiredScope, ScopeNeed, Scoped, Standing, StaticDirectory,
+    TenantId, TenantPrincipal, Transport,
 };
 use tenantry_testkit::{ManualClock, TestIssuer};
 use tenantry_tests::{Log, Network, Stack, get};
@@ -225,6 +226,34 @@ async fn an_issuer_pattern_is_one_label_for_all_its_tenants() {
     let refused = format!("outcome=refused reason=issuer_unknown {pattern}");
     let requests = counted([(&*admitted, 2), (&*refused, 1)]);
     assert_eq!(all["tenantry_requests_total"], requests);
+
+    // Also where the directory has the last word.
+    let server = Stack::builder(&clock, &network)
+        .issuer(IssuerSettings::new("https://login.example/{tenant}"))
+        .directory(Arc::new(Unreachable));
+    let stack = Stack::around(server, issuers[0].clone(), clock, network).await;
+    let token = issuers[0].token().tenant("tenant1").sign();
+    let _ = stack.get("/tenant1/whoami", &token).await;
+    let refused = format!("outcome=refused reason=directory_unavailable {pattern}");
+    assert_eq!(series(&figures, "tenantry_requests_total"), counted([(&*refused, 1)]));
+}
+
+#[derive(Debug)]
+struct Unreachable;
+
+impl Directory for Unreachable {
+    fn cached(&self, _: &TenantId) -> Option<Standing> {
+        None
+    }
+
+    fn fresh(self: Arc<Self>, _: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
+        let rejection = Rejection::new(Reason::DirectoryUnavailable);
+        Box::pin(std::future::ready(Err(rejection)))
+    }
+
+    fn trusts_issuers(&self) -> bool {
+        false
+    }
 }
 
 #[tokio::test]
@@ -256,6 +285,10 @@ async fn scopes_of_other_tenants_are_counted_and_traced_when_a_token_is_verified
             assert_eq!(fields, expected);
         }
     }
+    // Its own, and what is nobody's, is not news.
+    let own = stack.issuer.token().tenant("tenant1").scope("tenant1.journal.read openid").sign();
+    stack.get(PATH, &own).await.assert_admitted("tenant1");
+    assert!(!log.events().iter().any(|event| event.fields.contains_key("count")));
     // A request that is refused has ignored nothing.
     let other = stack.issuer.token().tenant("tenant1").scope("tenant2.journal.read").sign();
     let _ = stack.get("/tenant2/whoami", &other).await;

@@ -56,15 +56,14 @@ impl TenantLabels {
         if self.has(tenant) {
             return true;
         }
-        if own.len() >= *max {
-            return false;
+        if own.len() < *max {
+            let _adding = adding.lock().unwrap_or_else(PoisonError::into_inner);
+            if own.len() < *max {
+                own.pin().insert(TenantId::clone(tenant), ());
+            }
         }
-        let _adding = adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = own.len() < *max;
-        if room {
-            own.pin().insert(TenantId::clone(tenant), ());
-        }
-        room || self.has(tenant)
+        // Another thread may have taken the last one for this very tenant.
+        self.has(tenant)
     }
 
     /// The label of a tenant, which gets none by being asked for.
@@ -89,6 +88,7 @@ impl fmt::Debug for TenantLabels {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tenantry_testkit::request_of;
@@ -113,23 +113,30 @@ mod tests {
         assert!(!TenantLabels::new(0).claim(request_of("a").build().tenant()));
     }
 
-    #[test]
-    fn threads_that_claim_at_once_get_no_more_than_there_are() {
-        let requests: Vec<_> =
-            (0..64).map(|number| request_of(&format!("t{number}")).build()).collect();
-        for _ in 0..50 {
-            let labels = TenantLabels::new(10);
+    /// Lets threads claim labels at once, over and over, and says how many got one.
+    fn race(tenants: [&str; 4], max: usize, rounds: usize) -> Vec<(usize, usize)> {
+        let requests = tenants.map(|tenant| request_of(tenant).build());
+        let round = |_| {
+            let (labels, barrier) = (TenantLabels::new(max), Barrier::new(tenants.len()));
             let given = AtomicUsize::new(0);
             std::thread::scope(|scope| {
-                for part in requests.chunks(16) {
-                    let (labels, given) = (labels.clone(), &given);
-                    scope.spawn(move || {
-                        let own = part.iter().filter(|request| labels.claim(request.tenant()));
-                        given.fetch_add(own.count(), Ordering::Relaxed);
+                for request in &requests {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let own = labels.claim(request.tenant());
+                        given.fetch_add(usize::from(own), Ordering::Relaxed);
                     });
                 }
             });
-            assert_eq!((labels.len(), given.into_inner()), (10, 10));
-        }
+            (labels.len(), given.into_inner())
+        };
+        (0..rounds).map(round).collect()
+    }
+
+    #[test]
+    fn threads_that_claim_at_once_get_no_more_than_there_are() {
+        assert_eq!(race(["a", "b", "c", "d"], 1, 500), [(1, 1); 500]);
+        // Nor is one refused that another thread has just claimed for the same tenant.
+        assert_eq!(race(["a"; 4], 1, 500), [(1, 4); 500]);
     }
 }
