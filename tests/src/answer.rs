@@ -180,6 +180,15 @@ impl Refusal {
         refusal
     }
 
+    /// The same, and the challenge says where the metadata of the resource is.
+    #[must_use]
+    pub fn with_metadata(mut self, url: &str) -> Self {
+        if let Some(challenge) = &mut self.challenge {
+            challenge.push_str(&format!(r#", resource_metadata="{url}""#));
+        }
+        self
+    }
+
     /// 503: no challenge, but when to come back.
     #[must_use]
     pub fn unavailable(code: &'static str, retry_after: &'static str) -> Self {

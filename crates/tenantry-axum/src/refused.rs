@@ -36,6 +36,9 @@ impl IntoResponse for Refused {
         } else {
             tracing::info!(reason, status, tenant, cause, "request refused");
         }
+        let issuer = self.0.issuer().unwrap_or_default().to_owned();
+        metrics::counter!("tenantry_refusals_total", "reason" => reason, "issuer" => issuer)
+            .increment(1);
         self.0.to_response().map(Body::from)
     }
 }

@@ -8,13 +8,15 @@ use crate::reason::Reason;
 
 /// A challenge for the scheme `Bearer`; `Display` writes it.
 ///
-/// Every part is a constant, a configured realm or a scope: nothing in it needs escaping.
+/// Every part is a constant, a configured realm, a scope, or a configured URL with a tenant's id in it:
+/// nothing in it needs escaping.
 #[derive(Clone, Copy, Debug)]
 pub struct Challenge<'a> {
     pub(crate) realm: &'a str,
     pub(crate) reason: Reason,
     pub(crate) described: bool,
     pub(crate) scope: Option<&'a str>,
+    pub(crate) resource_metadata: Option<&'a str>,
 }
 
 impl Challenge<'_> {
@@ -28,15 +30,17 @@ impl Challenge<'_> {
 impl fmt::Display for Challenge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, r#"Bearer realm="{}""#, self.realm)?;
-        let Some(error) = self.reason.error() else {
-            return Ok(());
-        };
-        write!(f, r#", error="{error}""#)?;
-        if self.described {
-            write!(f, r#", error_description="{}""#, self.reason.summary())?;
+        if let Some(error) = self.reason.error() {
+            write!(f, r#", error="{error}""#)?;
+            if self.described {
+                write!(f, r#", error_description="{}""#, self.reason.summary())?;
+            }
+            if let Some(scope) = self.scope {
+                write!(f, r#", scope="{scope}""#)?;
+            }
         }
-        match self.scope {
-            Some(scope) => write!(f, r#", scope="{scope}""#),
+        match self.resource_metadata {
+            Some(url) => write!(f, r#", resource_metadata="{url}""#),
             None => Ok(()),
         }
     }

@@ -68,15 +68,19 @@ pub fn agree(
     let cause = trial.cause;
     let Some(tenant) = signed.and_then(|tenant| token.prove(tenant)) else {
         // Nothing signed names a tenant: the first failed check says why.
-        return Err(Rejection::new(cause.unwrap_or(Reason::ClaimMissing)).under(policy));
+        let cause = cause.unwrap_or(Reason::ClaimMissing);
+        return Err(Rejection::new(cause).under_request(policy, request).of_token(&token));
     };
     match cause {
         None => Ok(Agreed { token, tenant }),
         // The tenant is proven only once the token's own parts agree: 401 does not name it.
         Some(cause) if cause.error() == Some("invalid_token") => {
-            Err(Rejection::new(cause).under(policy))
+            Err(Rejection::new(cause).under_request(policy, request).of_token(&token))
         }
-        Some(cause) => Err(Rejection::new(cause).under(policy).for_tenant(&tenant)),
+        Some(cause) => {
+            let rejection = Rejection::new(cause).under_request(policy, request);
+            Err(rejection.of_token(&token).for_tenant(&tenant))
+        }
     }
 }
 
@@ -110,16 +114,17 @@ impl Agreed {
         });
         match cause {
             None => Ok(TenantAwareRequest::admitted(self.token, self.tenant)),
-            Some(cause) => {
-                Err(Rejection::new(cause).under(self.token.policy()).for_tenant(&self.tenant))
-            }
+            Some(cause) => Err(self.refuse(Rejection::new(cause))),
         }
     }
 
     /// Refuses because the directory could not be asked.
     #[must_use]
     pub fn refuse(self, rejection: Rejection) -> Rejection {
-        rejection.under(self.token.policy()).for_tenant(&self.tenant)
+        let rejection = rejection.under(self.token.policy()).of_token(&self.token);
+        let rejection = rejection.for_tenant(&self.tenant);
+        // All that the request names is this tenant.
+        rejection.about_resource(Some(&self.tenant))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::path::is_ambiguous;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rejection::Rejection;
-use crate::tenant::{ProvenTenant, is_tenant_id};
+use crate::tenant::{ProvenTenant, TenantId, is_tenant_id};
 
 /// The tenants that a request names, each at most once and each a tenant id.
 ///
@@ -60,6 +60,13 @@ impl<'a> RequestFacts<'a> {
             header: own(self.header),
             host: own(self.host),
         }
+    }
+
+    /// The tenant that the request asks for, if all that name one agree.
+    pub(crate) fn asked(&self) -> Option<TenantId> {
+        let mut named = [&self.path, &self.header, &self.host].into_iter().flatten();
+        let first = named.next()?;
+        named.all(|other| other == first).then(|| first.parse().ok())?
     }
 
     fn sources(policy: &Policy, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Self, Reason> {
@@ -117,6 +124,12 @@ fn host_tenant(policy: &Policy, uri: &Uri, headers: &HeaderMap) -> Result<Option
     let Some(pattern) = policy.host() else {
         return Ok(None);
     };
+    let host = request_host(uri, headers)?;
+    Ok(host.and_then(|host| pattern.tenant(&host).map(Into::into)))
+}
+
+/// The host that a request is for; `None` if that is an IPv6 address, which names no tenant.
+pub(crate) fn request_host(uri: &Uri, headers: &HeaderMap) -> Result<Option<String>, Reason> {
     let mut fields = headers.get_all(HOST).iter();
     let field =
         fields.next().map(|value| value.to_str().map_err(|_| Reason::HostAmbiguous)).transpose()?;
@@ -129,11 +142,9 @@ fn host_tenant(policy: &Policy, uri: &Uri, headers: &HeaderMap) -> Result<Option
         return Err(Reason::HostAmbiguous);
     };
     if authority.starts_with('[') {
-        // An IPv6 address: a host that names no tenant.
         return Ok(None);
     }
-    let host = host_of(authority).ok_or(Reason::HostAmbiguous)?;
-    Ok(pattern.tenant(&host).map(Into::into))
+    host_of(authority).map(Some).ok_or(Reason::HostAmbiguous)
 }
 
 /// The host of an authority: lower case, without port and trailing dot.

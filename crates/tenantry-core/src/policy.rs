@@ -14,6 +14,7 @@ use crate::pattern::{
 };
 use crate::policy_builder::PolicyBuilder;
 use crate::policy_error::PolicyError;
+use crate::resource::Resource;
 use crate::revocations::Revocations;
 use crate::scope::{ScopeRule, ScopeToken};
 use crate::tenant::TenantId;
@@ -56,6 +57,8 @@ pub(crate) struct Rules {
     pub(crate) realm: Box<str>,
     pub(crate) refuse_foreign_scopes: bool,
     pub(crate) revocations: Option<Revocations>,
+    /// Set if it is to be described to clients.
+    pub(crate) resource: Option<Resource>,
     pub(crate) scopes: ScopeRule,
 }
 

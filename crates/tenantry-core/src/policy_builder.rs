@@ -15,6 +15,7 @@ use crate::pattern::{
 };
 use crate::policy::{DEFAULT_REALM, Policy, Rules, refuse_plain_scope_of};
 use crate::policy_error::PolicyError;
+use crate::resource::{self, Resource};
 use crate::revocations::Revocations;
 use crate::scope::{ScopeRule, ScopeToken};
 
@@ -38,7 +39,9 @@ pub struct PolicyBuilder {
     refuse_foreign_scopes: bool,
     required: Vec<String>,
     revocations: Option<Revocations>,
+    resource_metadata: bool,
     scope: String,
+    scopes_supported: Vec<String>,
 }
 
 impl Default for PolicyBuilder {
@@ -57,7 +60,9 @@ impl Default for PolicyBuilder {
             refuse_foreign_scopes: false,
             required: Vec::new(),
             revocations: None,
+            resource_metadata: false,
             scope: "{tenant}.{scope}".into(),
+            scopes_supported: Vec::new(),
         }
     }
 }
@@ -168,6 +173,34 @@ impl PolicyBuilder {
         self.revocations.as_ref()
     }
 
+    /// Describes this resource server to its clients, and says in challenges where
+    /// ([RFC 9728 §5.1]). Default: it does not.
+    ///
+    /// The first audience is the resource identifier. It has to be an https URL without query and
+    /// fragment; plain http is for loopback. With `{tenant}` in it there is one resource per tenant.
+    /// Somebody has to serve the documents: the router of `tenantry::ResourceServer`, or
+    /// [`Policy::resource_metadata_at`].
+    ///
+    /// # Security
+    ///
+    /// What the documents tell strangers is at [`Policy::resource_metadata`].
+    ///
+    /// [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
+    pub fn resource_metadata(mut self) -> Self {
+        self.resource_metadata = true;
+        self
+    }
+
+    /// Lists scopes in the metadata, for clients that do not know which to ask for. Write them
+    /// without the tenant. Default: none.
+    pub fn scopes_supported<T: Into<String>>(
+        mut self,
+        scopes: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.scopes_supported.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
     /// Checks everything and makes the policy.
     ///
     /// # Errors
@@ -186,6 +219,7 @@ impl PolicyBuilder {
         }
         let audiences = self.parse_audiences()?;
         let scopes = self.parse_scopes()?;
+        let resource = self.parse_resource(&audiences, &scopes.pattern)?;
         let path: Option<PathPattern> = parse("tenant.path", self.path.as_deref())?;
         let host: Option<HostPattern> = parse("tenant.host", self.host.as_deref())?;
         let header = self.parse_header()?;
@@ -231,6 +265,7 @@ impl PolicyBuilder {
             realm: self.realm.into(),
             refuse_foreign_scopes: self.refuse_foreign_scopes,
             revocations: self.revocations,
+            resource,
             scopes,
         })))
     }
@@ -280,6 +315,24 @@ impl PolicyBuilder {
             ));
         }
         Ok(ScopeRule { pattern, plain })
+    }
+
+    fn parse_resource(
+        &self,
+        audiences: &[TenantPattern],
+        pattern: &ScopePattern,
+    ) -> Result<Option<Resource>, PolicyError> {
+        match audiences.first() {
+            Some(audience) if self.resource_metadata => {
+                let scopes = resource::parse_scopes(&self.scopes_supported, pattern, audience)?;
+                Resource::new(audience, scopes).map(Some)
+            }
+            _ if self.scopes_supported.is_empty() => Ok(None),
+            _ => Err(PolicyError::new(
+                "resource_server.scopes_supported",
+                "they are listed in the metadata, which is not turned on",
+            )),
+        }
     }
 
     fn parse_header(&self) -> Result<Option<HeaderName>, PolicyError> {

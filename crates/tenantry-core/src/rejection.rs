@@ -9,17 +9,20 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::challenge::Challenge;
+use crate::facts::RequestFacts;
+use crate::pattern::TenantPattern;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::tenant::{ProvenTenant, TenantId};
+use crate::verified::VerifiedToken;
 
 /// Longer than an hour is no advice to a client.
 const MAX_RETRY_AFTER: u64 = 3600;
 
 /// Why this request was refused; becomes the response.
 ///
-/// What the client sees is made of the [`Reason`] alone (and, for a missing scope, of the scopes
-/// needed). No token, claim, path or header text is ever copied into it. The [source](Error::source)
+/// What the client sees is made of the [`Reason`] alone (and of the scopes needed, for a missing
+/// scope, and of where the metadata is). No token, claim, path or header text is ever copied into it. The [source](Error::source)
 /// is for the log.
 // Boxed: a refusal is rare, and every step returns one by value.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Rejection(Box<Refusal>);
 struct Refusal {
     reason: Reason,
     policy: Option<Policy>,
+    issuer: Option<Box<str>>,
+    resource_metadata: Option<String>,
     tenant: Option<TenantId>,
     scope: Option<String>,
     retry_after: Option<Duration>,
@@ -42,6 +47,8 @@ impl Rejection {
         Self(Box::new(Refusal {
             reason,
             policy: None,
+            issuer: None,
+            resource_metadata: None,
             tenant: None,
             scope: None,
             retry_after: None,
@@ -77,7 +84,46 @@ impl Rejection {
     #[must_use]
     pub fn under(mut self, policy: &Policy) -> Self {
         self.0.policy = Some(policy.clone());
+        // With one resource for all, the metadata is in one place, whatever was asked for.
+        self.about_resource(None)
+    }
+
+    /// Adds the policy, and what the request asked for: if the policy describes a resource per tenant,
+    /// the challenge says where that tenant's metadata is.
+    ///
+    /// It is the tenant that the *request* names, whatever a token says, and there need be no such
+    /// tenant. If the request names none, or two, this adds the policy only.
+    #[must_use]
+    pub fn under_request(self, policy: &Policy, request: &RequestFacts<'_>) -> Self {
+        if !policy.has_resource() || request.policy != policy.epoch() {
+            return self.under(policy);
+        }
+        self.under(policy).about_resource(request.asked().as_ref())
+    }
+
+    /// Says in the challenge where the metadata of this tenant's resource is.
+    pub(crate) fn about_resource(mut self, tenant: Option<&TenantId>) -> Self {
+        let policy = self.0.policy.as_ref();
+        self.0.resource_metadata = policy.and_then(|policy| policy.resource_metadata_url(tenant));
         self
+    }
+
+    /// Adds the issuer that the token names, as the policy writes it: for logs and figures, not for the
+    /// answer.
+    // INVARIANT (secrets stay in): a pattern of the policy, so no `iss` gets in by mistake.
+    #[must_use]
+    pub fn of_issuer(mut self, issuer: &TenantPattern) -> Self {
+        self.0.issuer = Some(issuer.as_str().into());
+        self
+    }
+
+    /// Adds the issuer of a verified token.
+    pub(crate) fn of_token(self, token: &VerifiedToken) -> Self {
+        let issuers = token.policy().issuers();
+        match token.issuer_index().and_then(|at| issuers.get(at)) {
+            Some(issuer) => self.of_issuer(issuer.pattern()),
+            None => self,
+        }
     }
 
     pub(crate) fn for_tenant(mut self, tenant: &ProvenTenant) -> Self {
@@ -108,6 +154,13 @@ impl Rejection {
         self.0.tenant.as_ref()
     }
 
+    /// The issuer that the token names, as the policy writes it, if it came so far. Whether that issuer
+    /// made the token is another question: see the [reason](Self::reason).
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
+    }
+
     /// The challenge of the answer ([RFC 9110 §11.6.1]); `None` where no credentials could help.
     ///
     /// [RFC 9110 §11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
@@ -119,6 +172,7 @@ impl Rejection {
             reason: self.0.reason,
             described: self.explains(),
             scope: self.0.scope.as_deref(),
+            resource_metadata: self.0.resource_metadata.as_deref(),
         })
     }
 

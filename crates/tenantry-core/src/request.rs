@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::facts::RequestFacts;
 use crate::issuer::{ClientId, Issuer, Subject};
 use crate::observer::{Check, Observer, Source, Unobserved, Verdict};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rejection::Rejection;
 use crate::scope::{Reading, ScopeNeed};
-use crate::tenant::ProvenTenant;
+use crate::tenant::{ProvenTenant, TenantId};
 use crate::verified::{TokenFacts, VerifiedToken};
 use crate::verifier::BoxFuture;
 use crate::watch::Watch;
@@ -59,6 +60,12 @@ impl TenantAwareRequest {
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
         &self.facts().issuer
+    }
+
+    /// Where the issuer stands in [`Policy::issuers`].
+    #[must_use]
+    pub fn issuer_index(&self) -> Option<usize> {
+        self.token.issuer_index()
     }
 
     /// Whom the token is about. Unique within one issuer only: see [`identity`](Self::identity).
@@ -121,6 +128,16 @@ impl TenantAwareRequest {
         })
     }
 
+    /// How many scopes of the token are those of other tenants. They are ignored: in strict mode the
+    /// token would have been refused.
+    #[must_use]
+    pub fn foreign_scopes(&self) -> usize {
+        let rule = self.token.policy().scopes();
+        let tenant = self.tenant.as_str();
+        let tokens = self.facts().scope.tokens();
+        tokens.filter(|token| matches!(rule.read(tenant, token), Reading::Foreign)).count()
+    }
+
     /// Whether the tenant's scopes hold `scope`, written without the prefix.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
@@ -171,7 +188,9 @@ impl TenantAwareRequest {
         let needed: Vec<_> = need.first().map(|scope| rule.render(&self.tenant, scope)).collect();
         Err(Rejection::new(Reason::ScopeMissing)
             .under(self.token.policy())
+            .of_token(&self.token)
             .for_tenant(&self.tenant)
+            .about_resource(Some(&self.tenant))
             .with_scope(needed.join(" ")))
     }
 
@@ -240,18 +259,33 @@ impl Error for ClaimsError {}
 
 /// Left in the extensions by an extractor that looked, is set to optional, and found no credentials.
 #[derive(Clone, Debug)]
-pub struct Anonymous(Policy);
+pub struct Anonymous {
+    policy: Policy,
+    /// Whom the request asked for.
+    asked: Option<TenantId>,
+}
 
 impl Anonymous {
     /// Notes that a request under `policy` has no credentials.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
-        Self(policy.clone())
+        Self { policy: policy.clone(), asked: None }
+    }
+
+    /// Does what [`new`](Self::new) does, and keeps what a challenge has to say about the resource
+    /// that was asked for: see [`Rejection::under_request`].
+    #[must_use]
+    pub fn for_request(policy: &Policy, request: &RequestFacts<'_>) -> Self {
+        let known = policy.has_resource() && request.policy == policy.epoch();
+        let asked = if known { request.asked() } else { None };
+        Self { policy: policy.clone(), asked }
     }
 
     /// Refuses after all: the route needs a tenant.
     #[must_use]
     pub fn unauthenticated(&self) -> Rejection {
-        Rejection::new(Reason::CredentialsMissing).under(&self.0)
+        Rejection::new(Reason::CredentialsMissing)
+            .under(&self.policy)
+            .about_resource(self.asked.as_ref())
     }
 }

@@ -149,6 +149,12 @@ impl VerifiedToken {
         &self.0.facts
     }
 
+    /// Where its issuer stands in [`Policy::issuers`].
+    #[must_use]
+    pub fn issuer_index(&self) -> Option<usize> {
+        self.0.issuer
+    }
+
     /// The policy it was verified under.
     #[must_use]
     pub fn policy(&self) -> &Policy {

@@ -1,4 +1,4 @@
-//! What the operator is told: events and figures.
+//! What the operator is told: events and figures. `docs/metrics.md` has the figures of all crates.
 //!
 //! INVARIANT (secrets stay in): an issuer is named only if it is pinned. The others came with a
 //! token, and how many there are is up to others; as a label they are all `pattern`. There are no

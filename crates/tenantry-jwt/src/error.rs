@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use tenantry_core::{Reason, Rejection};
+use tenantry_core::{Reason, Rejection, TenantPattern};
 
 /// Why an access token was not accepted.
 ///
@@ -16,7 +16,7 @@ pub struct VerifyError {
     /// The name of a claim, from the configuration or an RFC, never from the token.
     claim: Option<Box<str>>,
     /// The issuer as the policy writes it, once it is known whose token this says it is.
-    issuer: Option<Box<str>>,
+    issuer: Option<Box<TenantPattern>>,
     retry_after: Option<Duration>,
     /// The directory's own answer, which is handed on as it is.
     directory: Option<Rejection>,
@@ -95,8 +95,8 @@ impl VerifyError {
         Self { directory: Some(rejection), ..Self::new(VerifyErrorKind::Directory) }
     }
 
-    pub(crate) fn at_issuer(mut self, issuer: &str) -> Self {
-        self.issuer = Some(issuer.into());
+    pub(crate) fn at_issuer(mut self, issuer: &TenantPattern) -> Self {
+        self.issuer = Some(Box::new(issuer.clone()));
         self
     }
 
@@ -119,7 +119,7 @@ impl VerifyError {
     /// Returns the issuer as the policy writes it, if the token named one.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+        self.issuer.as_deref().map(TenantPattern::as_str)
     }
 
     /// Returns the name of the claim at fault, where it is about one that has a name of its own.
@@ -161,7 +161,7 @@ impl fmt::Display for VerifyError {
         if let Some(claim) = &self.claim {
             write!(f, ": `{claim}`")?;
         }
-        match &self.issuer {
+        match self.issuer() {
             Some(issuer) => write!(f, " (issuer {issuer})"),
             None => Ok(()),
         }
@@ -179,8 +179,13 @@ impl Error for VerifyError {
 
 impl From<VerifyError> for Rejection {
     fn from(mut error: VerifyError) -> Self {
+        let issuer = error.issuer.clone();
+        let of_issuer = |rejection: Self| match &issuer {
+            Some(issuer) => rejection.of_issuer(issuer),
+            None => rejection,
+        };
         if let Some(rejection) = error.directory.take() {
-            return rejection;
+            return of_issuer(rejection);
         }
         // No wildcard: a new kind must choose its reason here.
         let reason = match error.kind {
@@ -202,7 +207,7 @@ impl From<VerifyError> for Rejection {
             VerifyErrorKind::TooLarge => Reason::TokenTooLarge,
             VerifyErrorKind::Type => Reason::TokenType,
         };
-        let rejection = Self::new(reason);
+        let rejection = of_issuer(Self::new(reason));
         match error.retry_after {
             Some(retry_after) => rejection.with_retry_after(retry_after),
             None => rejection,

@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use metrics::histogram;
 use tenantry_core::{
     AccessToken, Algorithm, BoxFuture, Clock, Directory, Issuer, IssuerMatch, IssuerPolicy, Policy,
     Rejection, Standing, TenantId, TokenFacts, VerifiedToken, Verifier,
@@ -93,6 +95,28 @@ impl JwtVerifier {
     }
 
     async fn verify_shared(&self, token: AccessToken) -> Result<VerifiedToken, VerifyError> {
+        let started = self.clock.monotonic();
+        let verified = self.verify_now(token).await;
+        let took = self.clock.monotonic().saturating_sub(started);
+        self.record(&verified, took);
+        verified
+    }
+
+    /// Records how long a verification took, its keys included.
+    // INVARIANT (secrets stay in): the issuer is as the policy writes it, never as the token does.
+    fn record(&self, verified: &Result<VerifiedToken, VerifyError>, took: Duration) {
+        let issuer = match verified {
+            Ok(token) => {
+                let issuer = token.issuer_index().and_then(|at| self.policy.issuers().get(at));
+                issuer.map(|issuer| issuer.pattern().as_str())
+            }
+            Err(error) => error.issuer(),
+        };
+        let issuer = issuer.unwrap_or_default().to_owned();
+        histogram!("tenantry_verification_seconds", "issuer" => issuer).record(took);
+    }
+
+    async fn verify_now(&self, token: AccessToken) -> Result<VerifiedToken, VerifyError> {
         let compact = Compact::parse(token.as_str(), self.policy.max_token_bytes())?;
         let header = Header::parse(&compact.header)?;
         let claims = Claims::parse(&compact.payload)?;
@@ -101,7 +125,7 @@ impl JwtVerifier {
         // INVARIANT (isolation): from here on, this issuer's rules and keys and no others.
         let issuer = self.policy.issuer_for(iss).ok_or(VerifyErrorKind::Issuer)?;
         let judged = self.judge(iss, issuer, &header, &compact, &claims).await;
-        let named = issuer.policy.pattern().as_str();
+        let named = issuer.policy.pattern();
         let (mut facts, tenant, keys, basis) = judged.map_err(|error| error.at_issuer(named))?;
         drop(claims);
         facts.claims = compact.payload.into_boxed_slice();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{HeaderMap, Request, Uri};
 
 use tenantry_core::{
     AccessToken, Agreed, Anonymous, BoxFuture, Reason, Rejection, RequestFacts, TenantAwareRequest,
@@ -10,6 +10,7 @@ use tenantry_core::{
 };
 
 use crate::credentials::Bearer;
+use crate::figures;
 use crate::live::{InForce, LivePolicy};
 use crate::target::Target;
 
@@ -38,15 +39,23 @@ impl Extractor {
     /// Goes as far as memory reaches.
     pub(crate) fn judge<B>(&self, request: &Request<B>) -> Verdict {
         // One policy from here to the verdict, whatever comes into force meanwhile.
-        match self.try_judge(&self.live.now(), request) {
-            Ok(Verdict::Admitted(context)) => Verdict::Admitted(self.live.watch(context)),
-            Ok(Verdict::Waiting(verdict)) => {
-                let live = self.live.clone();
-                let watched = async move { verdict.await.map(|context| live.watch(context)) };
-                Verdict::Waiting(Box::pin(watched))
+        let rules = self.live.now();
+        let verdict = self.try_judge(&rules, request).unwrap_or_else(Verdict::Refused);
+        match &verdict {
+            Verdict::Admitted(context) => rules.figures.admitted(&rules.policy, context),
+            Verdict::Anonymous(_) => rules.figures.anonymous(),
+            Verdict::Refused(rejection) => rules.figures.refused(rejection),
+            // It is counted when it is known.
+            Verdict::Waiting(_) => {}
+        }
+        match verdict {
+            Verdict::Admitted(context) => Verdict::Admitted(self.live.watch(context)),
+            Verdict::Waiting(verdict) => {
+                let (rules, live) = (Arc::clone(&rules), self.live.clone());
+                let known = async move { rules.counted(verdict).await.map(|c| live.watch(c)) };
+                Verdict::Waiting(Box::pin(known))
             }
-            Ok(verdict) => verdict,
-            Err(rejection) => Verdict::Refused(rejection),
+            known => known,
         }
     }
 
@@ -60,13 +69,14 @@ impl Extractor {
             .target
             .whole(request.extensions(), request.uri())
             .map_err(|problem| Rejection::misconfigured(problem).under(&rules.policy))?;
-        let bearer = Bearer::read(target, headers).map_err(|reason| rules.refuse(reason))?;
+        let bearer = Bearer::read(target, headers)
+            .map_err(|reason| rules.refuse(reason, target, headers))?;
         if bearer.is_some_and(|bearer| bearer.text().len() > rules.policy.max_token_bytes()) {
-            return Err(rules.refuse(Reason::TokenTooLarge));
+            return Err(rules.refuse(Reason::TokenTooLarge, target, headers));
         }
         let facts = RequestFacts::read(&rules.policy, target, headers)?;
         let Some(bearer) = bearer else {
-            let anonymous = Anonymous::new(&rules.policy);
+            let anonymous = Anonymous::for_request(&rules.policy, &facts);
             return match self.optional {
                 true => Ok(Verdict::Anonymous(anonymous)),
                 false => Err(anonymous.unauthenticated()),
@@ -75,7 +85,7 @@ impl Extractor {
         if let Some(verified) = rules.verifier.cached(bearer.text()) {
             return rules.settle(&facts, verified);
         }
-        let token = bearer.token().map_err(|reason| rules.refuse(reason))?;
+        let token = bearer.token().map_err(|reason| rules.refuse(reason, target, headers))?;
         let (token, facts) = (AccessToken::new(token), facts.into_owned());
         Ok(Verdict::Waiting(Box::pin(Arc::clone(rules).verify(token, facts))))
     }
@@ -101,17 +111,38 @@ impl InForce {
         token: AccessToken,
         facts: RequestFacts<'static>,
     ) -> Result<TenantAwareRequest, Rejection> {
-        let verified = match self.verifier.cached(token.as_str()) {
+        let cached = self.verifier.cached(token.as_str());
+        let seen_before = cached.is_some();
+        let verified = match cached {
             Some(verified) => Ok(verified),
             None => Arc::clone(&self.verifier).fresh(token).await,
         };
-        let verified = verified.map_err(|rejection| rejection.under(&self.policy))?;
-        match self.settle(&facts, verified)? {
-            Verdict::Admitted(context) => Ok(context),
-            Verdict::Waiting(verdict) => verdict.await,
-            Verdict::Refused(rejection) => Err(rejection),
-            Verdict::Anonymous(anonymous) => Err(anonymous.unauthenticated()),
+        let verified =
+            verified.map_err(|rejection| rejection.under_request(&self.policy, &facts))?;
+        let context = match self.settle(&facts, verified)? {
+            Verdict::Admitted(context) => context,
+            Verdict::Waiting(verdict) => verdict.await?,
+            Verdict::Refused(rejection) => return Err(rejection),
+            Verdict::Anonymous(anonymous) => return Err(anonymous.unauthenticated()),
+        };
+        if !seen_before {
+            figures::foreign_scopes(&self.policy, &context);
         }
+        Ok(context)
+    }
+
+    /// Waits for a verdict that could not be given at once. Who goes before it is there is not
+    /// counted.
+    async fn counted(
+        &self,
+        verdict: BoxFuture<Result<TenantAwareRequest, Rejection>>,
+    ) -> Result<TenantAwareRequest, Rejection> {
+        let verdict = verdict.await;
+        match &verdict {
+            Ok(context) => self.figures.admitted(&self.policy, context),
+            Err(rejection) => self.figures.refused(rejection),
+        }
+        verdict
     }
 
     async fn ask(self: Arc<Self>, agreed: Agreed) -> Result<TenantAwareRequest, Rejection> {
@@ -121,7 +152,13 @@ impl InForce {
         }
     }
 
-    fn refuse(&self, reason: Reason) -> Rejection {
-        Rejection::new(reason).under(&self.policy)
+    /// Refuses for what was found before the request was read. What it asks for is in the challenge
+    /// all the same, if that can be read.
+    fn refuse(&self, reason: Reason, target: &Uri, headers: &HeaderMap) -> Rejection {
+        let rejection = Rejection::new(reason);
+        match RequestFacts::read(&self.policy, target, headers) {
+            Ok(facts) => rejection.under_request(&self.policy, &facts),
+            Err(_) => rejection.under(&self.policy),
+        }
     }
 }

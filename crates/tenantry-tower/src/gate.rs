@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use tenantry_core::{Reason, Rejection};
 
 use crate::body::RefusalBody;
+use crate::figures;
 
 pin_project! {
     /// Answers for the inner service, or refuses.
@@ -60,7 +61,7 @@ where
     }
 }
 
-/// Logs a refusal and makes its answer.
+/// Logs and counts a refusal, and makes its answer.
 pub(crate) fn refuse<B>(rejection: &Rejection) -> Response<RefusalBody<B>> {
     let cause = rejection_cause(rejection);
     let tenant = rejection.tenant().map(tracing::field::display);
@@ -74,6 +75,7 @@ pub(crate) fn refuse<B>(rejection: &Rejection) -> Response<RefusalBody<B>> {
         }
         _ => tracing::info!(reason, status, tenant, cause, "request refused"),
     }
+    figures::refusal(rejection);
     RefusalBody::refusal(rejection)
 }
 

@@ -14,10 +14,12 @@ mod body;
 mod credentials;
 pub mod extract;
 mod extractor;
+mod figures;
 mod gate;
 mod live;
 pub mod scope;
 mod target;
+mod tenant_labels;
 mod watch;
 
 pub use body::RefusalBody;
@@ -26,3 +28,4 @@ pub use gate::GateFuture;
 pub use live::LivePolicy;
 pub use scope::{RequireScope, RequireScopeLayer};
 pub use target::RequestTarget;
+pub use tenant_labels::TenantLabels;

@@ -7,6 +7,9 @@ use arc_swap::{ArcSwap, Guard};
 
 use tenantry_core::{Directory, Policy, TenantAwareRequest, Verifier};
 
+use crate::figures::Figures;
+use crate::tenant_labels::TenantLabels;
+
 /// A policy with its verifier and its directory, which can be exchanged for others, as one, while
 /// requests come in.
 ///
@@ -15,7 +18,11 @@ use tenantry_core::{Directory, Policy, TenantAwareRequest, Verifier};
 pub struct LivePolicy(Arc<Live>);
 
 /// What is in force.
-pub(crate) struct Live(ArcSwap<InForce>);
+pub(crate) struct Live {
+    now: ArcSwap<InForce>,
+    /// Given away once, whatever the policy.
+    labels: Option<TenantLabels>,
+}
 
 /// What one request is judged by.
 #[derive(Debug)]
@@ -23,14 +30,35 @@ pub(crate) struct InForce {
     pub(crate) policy: Policy,
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) directory: Arc<dyn Directory>,
+    /// Of this very policy.
+    pub(crate) figures: Figures,
 }
 
 impl LivePolicy {
     /// Puts `policy` in force. `verifier` verifies tokens under the same policy.
     #[must_use]
     pub fn new(policy: Policy, verifier: Arc<dyn Verifier>, directory: Arc<dyn Directory>) -> Self {
-        let rules = InForce { policy, verifier, directory };
-        Self(Arc::new(Live(ArcSwap::from_pointee(rules))))
+        Self::labelled(policy, verifier, directory, None)
+    }
+
+    /// Gives tenants labels of their own in figures. Clones made before do not follow.
+    #[must_use]
+    pub fn with_tenant_labels(self, labels: TenantLabels) -> Self {
+        let now = self.now();
+        let InForce { policy, verifier, directory, .. } = &**now;
+        let (verifier, directory) = (Arc::clone(verifier), Arc::clone(directory));
+        Self::labelled(policy.clone(), verifier, directory, Some(labels))
+    }
+
+    fn labelled(
+        policy: Policy,
+        verifier: Arc<dyn Verifier>,
+        directory: Arc<dyn Directory>,
+        labels: Option<TenantLabels>,
+    ) -> Self {
+        let figures = Figures::new(&policy, labels.clone());
+        let now = ArcSwap::from_pointee(InForce { policy, verifier, directory, figures });
+        Self(Arc::new(Live { now, labels }))
     }
 
     /// Puts another policy in force, for every request that comes after this call.
@@ -43,7 +71,8 @@ impl LivePolicy {
         verifier: Arc<dyn Verifier>,
         directory: Arc<dyn Directory>,
     ) {
-        self.0.0.store(Arc::new(InForce { policy, verifier, directory }));
+        let figures = Figures::new(&policy, self.0.labels.clone());
+        self.0.now.store(Arc::new(InForce { policy, verifier, directory, figures }));
     }
 
     /// Returns the policy in force.
@@ -65,7 +94,7 @@ impl LivePolicy {
 
 impl Live {
     pub(crate) fn now(&self) -> Guard<Arc<InForce>> {
-        self.0.load()
+        self.now.load()
     }
 }
 

@@ -9,6 +9,7 @@ use tenantry_core::{
 };
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier, JwtVerifierBuilder};
+use tenantry_tower::TenantLabels;
 
 use crate::directory::{Bounded, TIME_LIMIT};
 use crate::error::ConfigError;
@@ -27,6 +28,7 @@ pub struct ResourceServerBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     cache_bytes: Option<u64>,
+    tenant_labels: Option<TenantLabels>,
 }
 
 /// Refuses a policy that a service cannot work with.
@@ -158,6 +160,16 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Gives the first `max` tenants that are admitted a label of their own in
+    /// `tenantry_requests_total`; the others share one. Default: there is no such label.
+    ///
+    /// Each label costs memory here and in whatever collects the figures, for as long as the process
+    /// lives. See [`TenantLabels`] and `docs/metrics.md`.
+    pub fn tenant_metrics(mut self, max: usize) -> Self {
+        self.tenant_labels = Some(TenantLabels::new(max));
+        self
+    }
+
     /// Checks the settings, and starts to fetch the keys of the issuers that are named in full.
     ///
     /// It does not wait for them: an issuer that is down does not stop the start. Until its keys are
@@ -189,19 +201,19 @@ impl ResourceServerBuilder {
             Some(revocations) => revocations.clone(),
             None => Revocations::new(Arc::clone(&clock)),
         };
-        let Rules { policy, directory } = self.rules(&revocations)?;
+        let rules = self.rules(&revocations)?;
         let transport = match self.transport {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,
         };
         let keys = KeyStore::new(self.keys, transport, Arc::clone(&clock));
         let mut verifier =
-            JwtVerifier::builder(policy.clone(), keys, Arc::clone(&directory), clock);
+            JwtVerifier::builder(rules.policy.clone(), keys, Arc::clone(&rules.directory), clock);
         if let Some(bytes) = self.cache_bytes {
             verifier = verifier.with_cache_bytes(bytes);
         }
-        let verifier = ready(&policy, verifier)?;
-        Ok(ResourceServer::new(policy, verifier, directory, revocations))
+        let verifier = ready(&rules.policy, verifier)?;
+        Ok(ResourceServer::new(rules, verifier, revocations, self.tenant_labels))
     }
 
     /// Makes what can take the place of `verifier`, which goes on judging until it does.

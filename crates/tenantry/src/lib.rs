@@ -55,6 +55,8 @@ mod error;
 mod key_check;
 #[cfg(feature = "axum")]
 mod layer;
+#[cfg(feature = "axum")]
+mod metadata;
 #[cfg(feature = "policy-file")]
 mod policy_file;
 #[cfg(feature = "policy-file")]
@@ -87,9 +89,9 @@ pub use tenantry_axum::{Refused, RequiredScope, Scoped, TenantPrincipal};
 pub use tenantry_core::{
     AccessToken, Algorithm, Anonymous, BoxFuture, ClaimsError, ClientId, Clock, Directory,
     Identity, Issuer, IssuerSettings, KeyLocation, Policy, PolicyBuilder, PolicyError,
-    ProvenTenant, Reason, Rejection, RevocationError, RevocationErrorKind, Revocations, ScopeNeed,
-    Standing, StaticDirectory, Subject, TenantAwareRequest, TenantId, TokenProfile, TrustIssuers,
-    Verifier, Whose,
+    ProvenTenant, Reason, Rejection, ResourceMetadata, RevocationError, RevocationErrorKind,
+    Revocations, ScopeNeed, Standing, StaticDirectory, Subject, TenantAwareRequest, TenantId,
+    TokenProfile, TrustIssuers, Verifier, Whose,
 };
 pub use tenantry_jwks::{
     FetchError, FetchErrorKind, FetchRequest, FetchResponse, KeySettings, KeyStatus, LoadErrorKind,
@@ -97,4 +99,6 @@ pub use tenantry_jwks::{
 };
 #[cfg(feature = "reqwest")]
 pub use tenantry_jwks::{HttpTransport, Resolver, SystemResolver};
-pub use tenantry_tower::{RefusalBody, RequestTarget, RequireScopeLayer, TenantExtractorLayer};
+pub use tenantry_tower::{
+    RefusalBody, RequestTarget, RequireScopeLayer, TenantExtractorLayer, TenantLabels,
+};

@@ -34,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) foreign_scopes: Option<Text<ForeignScopes>>,
     pub(crate) clock_skew: Option<Text<Duration>>,
     pub(crate) problem_details: Option<bool>,
+    #[serde(default)]
+    pub(crate) metadata: bool,
 }
 
 #[derive(Deserialize)]

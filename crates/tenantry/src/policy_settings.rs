@@ -56,6 +56,9 @@ impl File {
         if let Some(details) = server.problem_details {
             policy = policy.problem_details(details);
         }
+        if server.metadata {
+            policy = policy.resource_metadata();
+        }
         policy
     }
 

@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 
 use arc_swap::ArcSwap;
 
-use tenantry_core::{Directory, Policy, Revocations};
+use tenantry_core::{Policy, Revocations};
 use tenantry_jwt::JwtVerifier;
-use tenantry_tower::{LivePolicy, TenantExtractorLayer};
+use tenantry_tower::{LivePolicy, TenantExtractorLayer, TenantLabels};
 
-use crate::builder::ResourceServerBuilder;
+use crate::builder::{ResourceServerBuilder, Rules};
 use crate::error::ConfigError;
 #[cfg(feature = "policy-file")]
 use crate::policy_file::PolicyOrigin;
@@ -61,13 +61,17 @@ impl ResourceServer {
     }
 
     pub(crate) fn new(
-        policy: Policy,
+        rules: Rules,
         verifier: Arc<JwtVerifier>,
-        directory: Arc<dyn Directory>,
         revocations: Revocations,
+        tenant_labels: Option<TenantLabels>,
     ) -> Self {
+        let live = LivePolicy::new(rules.policy, verifier.clone(), rules.directory);
         Self(Arc::new(Shared {
-            live: LivePolicy::new(policy, verifier.clone(), directory),
+            live: match tenant_labels {
+                Some(labels) => live.with_tenant_labels(labels),
+                None => live,
+            },
             verifier: ArcSwap::new(verifier),
             revocations,
             reloading: tokio::sync::Mutex::new(()),

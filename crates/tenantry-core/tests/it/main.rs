@@ -13,6 +13,7 @@ mod observer;
 mod policy;
 mod properties;
 mod rejection;
+mod resource;
 mod revocations;
 mod scope;
 

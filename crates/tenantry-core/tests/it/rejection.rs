@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use tenantry_core::{Reason, Rejection};
 
-use crate::erp;
+use crate::{decided, erp, sent, token_of};
 
 /// Status, and `error` of RFC 6750 section 3.1, for every reason.
 fn expected(reason: Reason) -> (u16, Option<&'static str>) {
@@ -130,4 +130,43 @@ fn what_happened_inside_goes_to_the_log_and_not_to_the_caller() {
     assert_eq!(rejection.source().map(ToString::to_string).as_deref(), Some("connection refused"));
     let body = rejection.to_response().into_body();
     assert!(!String::from_utf8_lossy(&body).contains("refused"));
+}
+
+#[test]
+fn a_refusal_knows_the_issuer_of_the_policy_once_a_token_is_verified() {
+    let pattern = "https://login.example/{tenant}";
+    let policy = tenantry_core::Policy::builder()
+        .issuer(pattern)
+        .audience("https://api.erp.example/{tenant}")
+        .tenant_path("/{tenant}/{*rest}")
+        .build()
+        .unwrap();
+    let from = |tenant: &str| tenantry_core::TokenFacts {
+        issuer: tenantry_core::Issuer::new(format!("https://login.example/{tenant}")),
+        ..token_of("tenant1")
+    };
+    let mut nobody = from("tenant1");
+    nobody.tenant_claims.clear();
+    nobody.audience.clear();
+    let stranger = token_of("tenant1");
+    for (facts, path, reason, issuer) in [
+        (nobody, "/tenant1/x", Reason::ClaimMissing, Some(pattern)),
+        (from("tenant2"), "/tenant1/x", Reason::TokenConflictIssuer, Some(pattern)),
+        (from("tenant1"), "/tenant2/x", Reason::TenantMismatchPath, Some(pattern)),
+        (from("tenant1"), "/", Reason::TenantMissingPath, Some(pattern)),
+        (stranger, "/tenant1/x", Reason::IssuerUnknown, None),
+    ] {
+        let rejection = decided(&policy, &sent(path), facts).unwrap_err();
+        assert_eq!((rejection.reason(), rejection.issuer()), (reason, issuer));
+    }
+    // Nothing signed names a tenant, and still it is known who signed.
+    let mut nobody = token_of("tenant1");
+    nobody.tenant_claims.clear();
+    nobody.audience.clear();
+    let rejection = decided(&erp().build().unwrap(), &sent("/"), nobody).unwrap_err();
+    assert_eq!(rejection.issuer(), Some("https://auth.erp.example"));
+    let unread = sent("//").read(&policy).unwrap_err();
+    assert_eq!(unread.issuer(), None);
+    let admitted = decided(&policy, &sent("/tenant1/x"), from("tenant1")).unwrap();
+    assert_eq!(admitted.issuer_index(), Some(0));
 }

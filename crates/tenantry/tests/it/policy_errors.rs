@@ -131,7 +131,7 @@ fn a_value_of_the_wrong_type() {
 /// The tables of the format: how one is begun, what it is called in errors, and how many keys it has.
 const TABLES: [(&str, &str, usize); 8] = [
     ("", "", 7),
-    ("[resource_server]", "resource_server.", 7),
+    ("[resource_server]", "resource_server.", 8),
     ("[[issuer]]", "issuer[0].", 13),
     ("[tenant]", "tenant.", 5),
     ("[directory]", "directory.", 2),
