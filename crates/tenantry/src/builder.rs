@@ -2,15 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tenantry_core::{
-    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, TrustIssuers,
-};
+use tenantry_core::{Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError};
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier};
 
-use crate::directory::{Bounded, TIME_LIMIT};
+use crate::directory_settings::DirectorySettings;
 use crate::error::ConfigError;
 use crate::key_check;
 use crate::server::ResourceServer;
@@ -20,8 +17,7 @@ use crate::server::ResourceServer;
 #[derive(Default)]
 pub struct ResourceServerBuilder {
     policy: PolicyBuilder,
-    directory: Option<Arc<dyn Directory>>,
-    directory_time_limit: Option<Duration>,
+    pub(crate) directory: DirectorySettings,
     keys: KeySettings,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -84,22 +80,6 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Asks this directory whether a tenant may be served.
-    ///
-    /// Default: [`TrustIssuers`], because an issuer that signs for a tenant usually knows it. An
-    /// issuer with `{tenant}` in its name needs another.
-    pub fn directory(mut self, directory: Arc<dyn Directory>) -> Self {
-        self.directory = Some(directory);
-        self
-    }
-
-    /// Bounds the time that the directory may take to answer; after it the request gets 503. Default
-    /// 2 s. Needs a tokio runtime with time enabled, for a directory that has no answer at hand.
-    pub fn directory_time_limit(mut self, limit: Duration) -> Self {
-        self.directory_time_limit = Some(limit);
-        self
-    }
-
     /// Changes when and how keys are fetched. See [`KeySettings`] for the defaults.
     pub fn key_settings(mut self, settings: KeySettings) -> Self {
         self.keys = settings;
@@ -148,6 +128,7 @@ impl ResourceServerBuilder {
     ///
     /// - what [`PolicyBuilder::build`] refuses;
     /// - an issuer with `{tenant}` in its name, and no directory that knows tenants;
+    /// - two directories, or a lifetime of one that is out of bounds;
     /// - a directory with a tenant that the policy cannot tell apart ([`Policy::check_tenants`]);
     /// - a URL that keys cannot be fetched from;
     /// - a key file or document that cannot be read, or has no usable key;
@@ -155,17 +136,15 @@ impl ResourceServerBuilder {
     #[expect(clippy::unused_async, reason = "asking a directory at the start will wait")]
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
         let policy = self.policy.build()?;
-        let directory = self.directory.unwrap_or_else(|| Arc::new(TrustIssuers));
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let directory = self.directory.build(&clock)?;
         check_directory(&policy, &*directory)?;
         policy.check_tenants(&directory.known_at_start())?;
         key_check::run(&policy)?;
-        let limit = self.directory_time_limit.unwrap_or(TIME_LIMIT);
-        let directory: Arc<dyn Directory> = Arc::new(Bounded { inner: directory, limit });
         let transport = match self.transport {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,
         };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let keys = KeyStore::new(self.keys, transport, Arc::clone(&clock));
         let mut verifier =
             JwtVerifier::builder(policy.clone(), keys, Arc::clone(&directory), clock);

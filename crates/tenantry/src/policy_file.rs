@@ -8,7 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use tenantry_core::PolicyError;
+use tenantry_core::{PolicyError, TrustIssuers};
 use toml::de::DeTable;
 
 use crate::builder::{ResourceServerBuilder, check_directory};
@@ -80,7 +80,8 @@ impl PolicyFile {
         self.listen
     }
 
-    /// Changes the settings before the server is built: a transport, a clock.
+    /// Changes the settings before the server is built: a transport, a clock, a
+    /// [source of tenants](ResourceServerBuilder::tenant_source).
     #[must_use]
     pub fn configure(
         mut self,
@@ -125,9 +126,13 @@ fn check(file: &File, base: &Path) -> Result<ResourceServerBuilder, PolicyError>
     let builder = file.policy(base)?;
     let policy = builder.clone().build()?;
     let directory = file.directory(&policy)?;
-    check_directory(&policy, &*directory)?;
+    if !directory.expected {
+        check_directory(&policy, &TrustIssuers)?;
+    }
     file.refuse_unbuilt()?;
-    Ok(ResourceServerBuilder::default().policy(|_| builder).directory(directory))
+    let mut server = ResourceServerBuilder::default().policy(|_| builder);
+    server.directory = directory;
+    Ok(server)
 }
 
 /// Says on which line of the file the setting is that an error is about.

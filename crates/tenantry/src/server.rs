@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tenantry_core::{Directory, Policy, Verifier};
+use tenantry_core::{Directory, Policy, TenantId, Verifier};
 use tenantry_jwt::JwtVerifier;
 use tenantry_tower::TenantExtractorLayer;
 
@@ -89,6 +89,16 @@ impl ResourceServer {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Drops what is remembered of a tenant's standing, so that its next request asks the
+    /// [source](ResourceServerBuilder::tenant_source). An answer that was asked for before this call
+    /// and comes later is dropped, too.
+    ///
+    /// For services that learn of changes: a suspension then holds at once, and not within the
+    /// lifetime. Each process remembers for itself.
+    pub fn forget_tenant(&self, tenant: &TenantId) {
+        self.directory.forget(tenant);
     }
 
     /// Returns whether requests can be judged: has every issuer that is named in full its keys?
