@@ -18,7 +18,7 @@ pub(crate) enum Said {
 }
 
 impl Said {
-    fn of(asked: &TenantId, found: Option<Tenant>) -> Self {
+    pub(crate) fn of(asked: &TenantId, found: Option<Tenant>) -> Self {
         match found {
             None => Self::Standing(Standing::Unknown),
             // INVARIANT (no guessing): the source has to compare as everything else does.

@@ -52,11 +52,7 @@ enum Look {
 }
 
 impl CachedDirectory {
-    pub(crate) fn new(
-        source: Arc<dyn AnySource>,
-        numbers: Numbers,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(source: Arc<dyn AnySource>, numbers: Numbers, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Shared {
             source,
             numbers,
@@ -145,11 +141,7 @@ impl Shared {
     }
 
     /// Says what a request gets for now, and starts the ask that it waits for.
-    fn look(
-        self: &Arc<Self>,
-        tenant: &TenantId,
-        runtime: &Handle,
-    ) -> Result<Look, AskError> {
+    fn look(self: &Arc<Self>, tenant: &TenantId, runtime: &Handle) -> Result<Look, AskError> {
         let now = self.now();
         let mut asks = self.asks();
         // Looks again, now that the answer cannot change: it may have come just before.
@@ -180,8 +172,7 @@ impl Shared {
         tenant: &TenantId,
         now: Duration,
     ) -> Result<(Ask, watch::Receiver<Landed>), AskError> {
-        let errand =
-            if self.answers.was_known(tenant) { Errand::Renewal } else { Errand::First };
+        let errand = if self.answers.was_known(tenant) { Errand::Renewal } else { Errand::First };
         let seat = self.room.take(errand).ok_or(AskErrorKind::Crowded)?;
         let (number, landed) = asks.begin(tenant, self.numbers.lost_at(now));
         let (shared, tenant) = (Arc::clone(self), tenant.clone());
