@@ -4,3 +4,8 @@
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// The page about the directory.
+#[doc = include_str!("../../docs/directory.md")]
+#[derive(Debug)]
+pub struct Directory;
