@@ -23,13 +23,13 @@ pub(crate) enum Errand {
 /// The asks in flight, by tenant: no more than there are places.
 #[derive(Debug, Default)]
 pub(crate) struct Asks {
-    in_flight: HashMap<TenantId, Ask>,
+    in_flight: HashMap<TenantId, InFlight>,
     /// The last number given out.
     numbered: u64,
 }
 
 #[derive(Debug)]
-struct Ask {
+struct InFlight {
     /// An answer counts only if it carries this number.
     number: u64,
     lost_at: Duration,
@@ -51,7 +51,7 @@ impl Asks {
     ) -> (u64, watch::Receiver<Landed>) {
         self.numbered = self.numbered.saturating_add(1);
         let (landed, receiver) = watch::channel(None);
-        let ask = Ask { number: self.numbered, lost_at, landed };
+        let ask = InFlight { number: self.numbered, lost_at, landed };
         self.in_flight.insert(tenant.clone(), ask);
         (self.numbered, receiver)
     }

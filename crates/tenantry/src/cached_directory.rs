@@ -4,10 +4,10 @@
 //! |------------------------|----------|---------------|-------------------------------------------------|
 //! | under 80 % of lifetime | any      | any           | use it                                          |
 //! | under its lifetime     | any      | yes           | use it                                          |
-//! | under its lifetime     | any      | no            | use it; ask in the background, unless too soon   |
+//! | under its lifetime     | any      | no            | use it; ask in the background, unless too soon  |
 //! | none, or older         | any      | yes           | wait for it                                     |
 //! | none, or older         | worked   | no            | ask and wait                                    |
-//! | none, or older         | failed   | no            | ask and wait, or unavailable if too soon         |
+//! | none, or older         | failed   | no            | ask and wait, or unavailable if too soon        |
 //!
 //! An ask that there is no room for does not start: answers are used to the end of their lifetime, and
 //! all else is unavailable.

@@ -257,8 +257,10 @@ async fn who_is_not_in_use_or_not_known_is_not_asked_for_in_the_background() {
 
     bench.told.set("stranger", Active);
     bench.advance(milliseconds(1));
+    assert_eq!(bench.kept(), (1, 1));
     assert_eq!(bench.ask("stranger").await, Ok(Active));
     assert_eq!(bench.told.asked(), 3);
+    assert_eq!(bench.kept(), (2, 0));
 }
 
 #[tokio::test]
@@ -289,6 +291,7 @@ async fn while_the_source_is_down_answers_live_to_their_end_and_asks_pause() {
     let asked = bench.told.asked();
     assert!((5..=8).contains(&asked), "{asked} asks: some 3 in the background");
     assert!(matches!(bench.ask("tenant1").await, Err(BackOff | Failed)));
+    assert_eq!(bench.ask("tenant1").await, Err(BackOff));
 
     bench.told.weather(Weather::Up);
     bench.advance(seconds(8));
@@ -568,6 +571,55 @@ async fn an_ask_that_is_stuck_is_given_up_and_its_answer_dropped() {
     assert_eq!(first.await, Ok(Suspended));
     settle().await;
     assert_eq!(bench.cached("tenant1"), Some(Suspended));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_no_longer_than_the_time_limit_whatever_happens_to_its_ask() {
+    let bench = Bench::new();
+    bench.told.hold(true);
+    let before = tokio::time::Instant::now();
+    let forgetting = async {
+        loop {
+            tokio::time::sleep(milliseconds(300)).await;
+            bench.forget("tenant1");
+        }
+    };
+    let answer = tokio::select! {
+        answer = bench.ask("tenant1") => answer,
+        () = forgetting => unreachable!("it goes on for ever"),
+    };
+    assert_eq!((answer, before.elapsed()), (Err(TimedOut), seconds(2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_said_before_a_tenant_was_forgotten_is_not_heard_by_any_thread() {
+    let bench = Bench::new();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut readers = JoinSet::new();
+    for _ in 0..3 {
+        let (directory, stop) = (Arc::clone(&bench.directory), Arc::clone(&stop));
+        readers.spawn(async move {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                assert!(ask(&directory, "tenant1").await.is_ok());
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for round in 0..500 {
+        let standing = if round % 2 == 0 { Suspended } else { Active };
+        bench.told.set("tenant1", standing);
+        bench.forget("tenant1");
+        assert_eq!(bench.ask("tenant1").await, Ok(standing), "in round {round}");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    readers.join_all().await;
+    assert_eq!(bench.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn there_is_room_for_one_ask_at_least() {
+    let bench = Bench::with(Numbers { asks_in_flight: 0, ..Numbers::default() });
+    assert_eq!(bench.ask("tenant1").await, Ok(Active));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantry::{
-    IssuerSettings, KeyLocation, PolicyFile, ResourceServer, ResourceServerBuilder, Standing,
-    StaticDirectory, Tenant, TenantId,
+    BoxFuture, Directory, IssuerSettings, KeyLocation, PolicyFile, Rejection, ResourceServer,
+    ResourceServerBuilder, Standing, StaticDirectory, Tenant, TenantId,
 };
 use tenantry_testkit::TestIssuer;
 
@@ -175,4 +175,35 @@ async fn forgetting_a_tenant_of_a_list_changes_nothing() {
     server.forget_tenant(&"tenant1".parse().unwrap());
     let answer = Api::behind(&server).get("/tenant1/whoami", &token).await;
     assert_eq!(answer.outcome(), "200 tenant1 journal-sync");
+}
+
+/// A directory of the program's own, which keeps what it was told to forget.
+#[derive(Debug, Default)]
+struct Forgetful(std::sync::Mutex<Vec<String>>);
+
+impl Directory for Forgetful {
+    fn cached(&self, _: &TenantId) -> Option<Standing> {
+        Some(Standing::Active)
+    }
+
+    fn fresh(self: Arc<Self>, _: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
+        Box::pin(std::future::ready(Ok(Standing::Active)))
+    }
+
+    fn trusts_issuers(&self) -> bool {
+        false
+    }
+
+    fn forget(&self, tenant: &TenantId) {
+        self.0.lock().unwrap().push(tenant.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_directory_of_the_programs_own_is_told_to_forget() {
+    let (issuer, _) = issuer();
+    let directory = Arc::new(Forgetful::default());
+    let server = builder(&issuer).directory(directory.clone()).build().await.unwrap();
+    server.forget_tenant(&"tenant1".parse().unwrap());
+    assert_eq!(*directory.0.lock().unwrap(), ["tenant1"]);
 }
