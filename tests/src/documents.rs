@@ -23,3 +23,7 @@ pub struct Openapi;
 #[doc = include_str!("../../docs/revocation.md")]
 #[derive(Debug)]
 pub struct Revocation;
+/// The page about the directory.
+#[doc = include_str!("../../docs/directory.md")]
+#[derive(Debug)]
+pub struct Directory;

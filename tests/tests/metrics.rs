@@ -14,9 +14,9 @@ use metrics::{
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tenantry::{
-    BoxFuture, Directory, FetchError, FetchRequest, FetchResponse, IssuerSettings, Reason,
-    Rejection, RequireScopeLayer, RequiredScope, ScopeNeed, Scoped, Standing, StaticDirectory,
-    TenantId, TenantPrincipal, Transport,
+    BoxError, BoxFuture, Directory, FetchError, FetchRequest, FetchResponse, IssuerSettings,
+    Reason, Rejection, RequireScopeLayer, RequiredScope, ScopeNeed, Scoped, Standing,
+    StaticDirectory, Tenant, TenantId, TenantPrincipal, Transport,
 };
 use tenantry_testkit::{ManualClock, TestIssuer};
 use tenantry_tests::{Log, Network, Stack, get};
@@ -448,10 +448,22 @@ async fn everything(figures: &Snapshotter) -> BTreeSet<(String, String, BTreeSet
     let clock = Stack::clock();
     let issuer = Stack::issuer(&clock);
     let settings = IssuerSettings::new(issuer.url()).jwks_uri(issuer.jwks_uri());
-    let stack = Stack::of(issuer, clock, |server| server.issuer(settings).tenant_metrics(1)).await;
+    let source = async |id: TenantId| match id.as_str() {
+        "tenant1" => Ok(Some(Tenant::new("tenant1", Standing::Active))),
+        _ => Err(BoxError::from("the source knows one tenant only")),
+    };
+    let stack = Stack::of(issuer, clock, |server| {
+        server.issuer(settings).tenant_metrics(1).tenant_source(source)
+    })
+    .await;
     let token = stack.token("tenant1").scope("tenant1.journal.read tenant2.journal.read").sign();
     stack.get(PATH, &token).await.assert_admitted("tenant1");
     stack.send(get(PATH)).await;
+    // The source fails, and is not asked again at once.
+    let other = stack.token("tenant2").sign();
+    for _ in 0..2 {
+        assert_eq!(stack.get("/tenant2/journal-entries", &other).await.status, 503);
+    }
     stack.network.fail();
     stack.clock.advance(Duration::from_secs(700));
     let _ = stack.server.readiness();

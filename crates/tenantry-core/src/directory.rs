@@ -45,6 +45,10 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     fn known_at_start(&self) -> Vec<TenantId> {
         Vec::new()
     }
+
+    /// Drops what it remembers of a tenant, so that the next request of it asks anew. One that wraps
+    /// another hands this on. Default: nothing is remembered.
+    fn forget(&self, _tenant: &TenantId) {}
 }
 
 /// The directory that trusts issuers: a tenant that a verified token names is active.

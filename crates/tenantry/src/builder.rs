@@ -2,19 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tenantry_core::{
-    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, Revocations, TrustIssuers,
+    Clock, Directory, IssuerSettings, Policy, PolicyBuilder, PolicyError, Revocations,
 };
 use tenantry_jwks::{KeySettings, KeyStore, SystemClock, Transport};
 use tenantry_jwt::{BuildError, JwtVerifier, JwtVerifierBuilder};
 use tenantry_tower::TenantLabels;
 
-use crate::directory::{Bounded, TIME_LIMIT};
+use crate::directory_numbers::Numbers;
+use crate::directory_settings::DirectorySettings;
 use crate::error::ConfigError;
 use crate::key_check;
-use crate::server::ResourceServer;
+use crate::server::{InForce, ResourceServer, Shared};
 
 /// Collects the settings of a [`ResourceServer`]; [`build`](Self::build) checks them.
 #[must_use = "a builder does nothing until `build`"]
@@ -22,8 +22,7 @@ use crate::server::ResourceServer;
 pub struct ResourceServerBuilder {
     policy: PolicyBuilder,
     checks: Vec<Check>,
-    directory: Option<Arc<dyn Directory>>,
-    directory_time_limit: Option<Duration>,
+    pub(crate) directory: DirectorySettings,
     keys: KeySettings,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -108,22 +107,6 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Asks this directory whether a tenant may be served.
-    ///
-    /// Default: [`TrustIssuers`], because an issuer that signs for a tenant usually knows it. An
-    /// issuer with `{tenant}` in its name needs another.
-    pub fn directory(mut self, directory: Arc<dyn Directory>) -> Self {
-        self.directory = Some(directory);
-        self
-    }
-
-    /// Bounds the time that the directory may take to answer; after it the request gets 503. Default
-    /// 2 s. Needs a tokio runtime with time enabled, for a directory that has no answer at hand.
-    pub fn directory_time_limit(mut self, limit: Duration) -> Self {
-        self.directory_time_limit = Some(limit);
-        self
-    }
-
     /// Changes when and how keys are fetched. See [`KeySettings`] for the defaults.
     pub fn key_settings(mut self, settings: KeySettings) -> Self {
         self.keys = settings;
@@ -190,6 +173,7 @@ impl ResourceServerBuilder {
     ///
     /// - what [`PolicyBuilder::build`] refuses;
     /// - an issuer with `{tenant}` in its name, and no directory that knows tenants;
+    /// - two directories, or a lifetime of one that is out of bounds;
     /// - a directory with a tenant that the policy cannot tell apart ([`Policy::check_tenants`]);
     /// - a URL that keys cannot be fetched from;
     /// - a key file or document that cannot be read, or has no usable key;
@@ -201,43 +185,61 @@ impl ResourceServerBuilder {
             Some(revocations) => revocations.clone(),
             None => Revocations::new(Arc::clone(&clock)),
         };
-        let rules = self.rules(&revocations)?;
+        let rules = self.rules(&revocations, &clock, None)?;
         let transport = match self.transport {
             Some(transport) => transport,
             None => crate::transport::default(&self.keys)?,
         };
         let keys = KeyStore::new(self.keys, transport, Arc::clone(&clock));
-        let mut verifier =
-            JwtVerifier::builder(rules.policy.clone(), keys, Arc::clone(&rules.directory), clock);
+        let mut verifier = JwtVerifier::builder(
+            rules.policy.clone(),
+            keys,
+            Arc::clone(&rules.directory),
+            Arc::clone(&clock),
+        );
         if let Some(bytes) = self.cache_bytes {
             verifier = verifier.with_cache_bytes(bytes);
         }
         let verifier = ready(&rules.policy, verifier)?;
-        Ok(ResourceServer::new(rules, verifier, revocations, self.tenant_labels))
+        Ok(ResourceServer::new(InForce { rules, verifier }, revocations, clock, self.tenant_labels))
     }
 
-    /// Makes what can take the place of `verifier`, which goes on judging until it does.
+    /// Makes what can take the place of what `verifier` judges by, and of `before`. With `keep`, what
+    /// is known about tenants is kept if it comes from a source, by the same numbers.
     pub(crate) fn succeed(
         &self,
-        verifier: &JwtVerifier,
-        revocations: &Revocations,
-    ) -> Result<(Rules, Arc<JwtVerifier>), ConfigError> {
-        let rules = self.rules(revocations)?;
-        let verifier = verifier.successor(rules.policy.clone(), Arc::clone(&rules.directory));
-        let verifier = ready(&rules.policy, verifier)?;
-        Ok((rules, verifier))
+        before: &InForce,
+        shared: &Shared,
+        keep: bool,
+    ) -> Result<InForce, ConfigError> {
+        let kept = keep.then_some(&before.rules);
+        let rules = self.rules(&shared.revocations, &shared.clock, kept)?;
+        let (policy, directory) = (rules.policy.clone(), Arc::clone(&rules.directory));
+        let verifier = ready(&rules.policy, before.verifier.successor(policy, directory))?;
+        Ok(InForce { rules, verifier })
     }
 
     /// Checks the settings against each other.
-    fn rules(&self, revocations: &Revocations) -> Result<Rules, ConfigError> {
+    fn rules(
+        &self,
+        revocations: &Revocations,
+        clock: &Arc<dyn Clock>,
+        before: Option<&Rules>,
+    ) -> Result<Rules, ConfigError> {
         let policy = self.policy.clone().revocations(revocations.clone()).build()?;
         self.checks.iter().try_for_each(|check| check(&policy))?;
-        let directory = self.directory.clone().unwrap_or_else(|| Arc::new(TrustIssuers));
+        let source = self.directory.source_numbers();
+        let directory = match before {
+            Some(before) if source.is_some() && before.source == source => {
+                self.directory.check()?;
+                Arc::clone(&before.directory)
+            }
+            _ => self.directory.build(clock)?,
+        };
         check_directory(&policy, &*directory)?;
         policy.check_tenants(&directory.known_at_start())?;
         key_check::run(&policy)?;
-        let limit = self.directory_time_limit.unwrap_or(TIME_LIMIT);
-        Ok(Rules { policy, directory: Arc::new(Bounded { inner: directory, limit }) })
+        Ok(Rules { policy, directory, source })
     }
 }
 
@@ -253,6 +255,8 @@ impl fmt::Debug for ResourceServerBuilder {
 pub(crate) struct Rules {
     pub(crate) policy: Policy,
     pub(crate) directory: Arc<dyn Directory>,
+    /// The numbers that a source of tenants is asked by, if there is one.
+    source: Option<Numbers>,
 }
 
 /// Builds the verifier, and starts to fetch the keys of the issuers that are named in full.

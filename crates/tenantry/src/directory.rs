@@ -40,6 +40,10 @@ impl Directory for Bounded {
     fn known_at_start(&self) -> Vec<TenantId> {
         self.inner.known_at_start()
     }
+
+    fn forget(&self, tenant: &TenantId) {
+        self.inner.forget(tenant);
+    }
 }
 
 impl fmt::Debug for Bounded {

@@ -49,8 +49,16 @@
 //! # }
 //! ```
 
+mod answers;
+mod ask;
+mod ask_error;
+mod asks;
 mod builder;
+mod cached_directory;
 mod directory;
+mod directory_numbers;
+mod directory_report;
+mod directory_settings;
 mod error;
 mod key_check;
 #[cfg(feature = "axum")]
@@ -73,6 +81,7 @@ mod readiness;
 #[cfg(feature = "policy-file")]
 mod reload;
 mod server;
+mod tenant_source;
 mod transport;
 
 pub use builder::ResourceServerBuilder;
@@ -81,6 +90,7 @@ pub use error::ConfigError;
 pub use policy_file::PolicyFile;
 pub use readiness::Readiness;
 pub use server::ResourceServer;
+pub use tenant_source::{BoxError, Tenant, TenantSource};
 
 #[cfg(feature = "utoipa")]
 pub use tenantry_axum::openapi;

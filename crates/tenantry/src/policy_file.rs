@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tenantry_core::PolicyError;
+use tenantry_core::{PolicyError, TrustIssuers};
 use toml::de::DeTable;
 
 use crate::builder::{ResourceServerBuilder, check_directory};
@@ -95,8 +95,9 @@ impl PolicyFile {
         self.listen
     }
 
-    /// Changes the settings before the server is built: a transport, a clock. The change is made
-    /// again whenever the file is [read again](ResourceServer::reload).
+    /// Changes the settings before the server is built: a transport, a clock, a
+    /// [source of tenants](ResourceServerBuilder::tenant_source). The change is made again whenever
+    /// the file is [read again](ResourceServer::reload).
     #[must_use]
     pub fn configure(
         mut self,
@@ -121,7 +122,7 @@ impl PolicyFile {
 
     /// Puts this file's settings in force in a server.
     pub(crate) fn put_in_force(&self, server: &Shared) -> Result<(), ConfigError> {
-        let done = server.put_in_force(&self.builder);
+        let done = server.put_in_force(&self.builder, true);
         done.map_err(|error| locate(error, &self.name, &self.text))
     }
 }
@@ -158,9 +159,13 @@ fn check(file: &File, base: &Path) -> Result<ResourceServerBuilder, PolicyError>
     let builder = file.policy(base)?;
     let policy = builder.clone().build()?;
     let directory = file.directory(&policy)?;
-    check_directory(&policy, &*directory)?;
+    if !directory.expected {
+        check_directory(&policy, &TrustIssuers)?;
+    }
     file.refuse_unbuilt()?;
-    Ok(ResourceServerBuilder::default().policy(|_| builder).directory(directory))
+    let mut server = ResourceServerBuilder::default().policy(|_| builder);
+    server.directory = directory;
+    Ok(server)
 }
 
 /// Says on which line of the file the setting is that an error is about.

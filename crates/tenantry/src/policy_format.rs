@@ -74,11 +74,7 @@ pub(crate) struct Sources {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Directory {
-    #[expect(
-        dead_code,
-        reason = "checked when it is read; a list in the file cannot be asked again"
-    )]
-    lifetime: Option<Text<Duration>>,
+    pub(crate) lifetime: Option<Text<Duration>>,
     #[serde(default)]
     pub(crate) tenant: Tables<Tenant>,
 }

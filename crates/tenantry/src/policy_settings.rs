@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use tenantry_core::{
     Algorithm, Directory, IssuerSettings, KeyLocation, Policy, PolicyBuilder, PolicyError,
-    Standing, StaticDirectory, TenantId, TrustIssuers,
+    Standing, StaticDirectory, TenantId,
 };
 
-use crate::policy_format::{File, ForeignScopes, Issuer};
+use crate::directory_settings::DirectorySettings;
+use crate::policy_format::{Directory as Listed, File, ForeignScopes, Issuer};
 use crate::policy_values::{Table, Text};
 
 impl File {
@@ -62,21 +63,29 @@ impl File {
         policy
     }
 
-    /// The directory that the file lists, checked against `policy`.
-    pub(crate) fn directory(&self, policy: &Policy) -> Result<Arc<dyn Directory>, PolicyError> {
+    /// What the file says of the directory, checked against `policy`.
+    pub(crate) fn directory(&self, policy: &Policy) -> Result<DirectorySettings, PolicyError> {
+        let mut settings = DirectorySettings::default();
         let Some(Table(directory)) = &self.directory else {
-            return Ok(Arc::new(TrustIssuers));
+            return Ok(settings);
         };
-        if directory.tenant.0.is_empty() {
-            return Err(PolicyError::new(
-                "directory",
-                "it lists no tenant, so nobody would be served: add a [[directory.tenant]], or leave [directory] out to trust the issuers",
-            ));
+        settings.expected = true;
+        settings.lifetime = directory.lifetime.map(|lifetime| lifetime.0);
+        settings.check_lifetime()?;
+        if !directory.tenant.0.is_empty() {
+            settings.directory = Some(directory.list(policy)?);
         }
+        Ok(settings)
+    }
+}
+
+impl Listed {
+    /// The directory that the file lists.
+    fn list(&self, policy: &Policy) -> Result<Arc<dyn Directory>, PolicyError> {
         let mut tenants: Vec<(TenantId, Standing)> = Vec::new();
         let mut seen = HashSet::new();
         let mut twin = None;
-        for (at, tenant) in directory.tenant.iter().enumerate() {
+        for (at, tenant) in self.tenant.iter().enumerate() {
             let setting = || format!("directory.tenant[{at}].id");
             let id = tenant.id.parse().map_err(|error| {
                 PolicyError::new(setting(), format!("`{}` is {error}", tenant.id))

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use arc_swap::ArcSwap;
 
-use tenantry_core::{Policy, Revocations};
+use tenantry_core::{Clock, Policy, Revocations, TenantId};
 use tenantry_jwt::JwtVerifier;
 use tenantry_tower::{LivePolicy, TenantExtractorLayer, TenantLabels};
 
@@ -44,14 +44,21 @@ pub struct ResourceServer(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     live: LivePolicy,
-    /// That of the policy in force, to ask for its keys.
-    verifier: ArcSwap<JwtVerifier>,
+    /// What is in force in `live`.
+    in_force: ArcSwap<InForce>,
     /// The same under every policy.
-    revocations: Revocations,
+    pub(crate) revocations: Revocations,
+    pub(crate) clock: Arc<dyn Clock>,
     /// One reload after the other, so that what was asked for last is in force last.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     #[cfg(feature = "policy-file")]
     pub(crate) origin: OnceLock<PolicyOrigin>,
+}
+
+/// What requests are judged by.
+pub(crate) struct InForce {
+    pub(crate) rules: Rules,
+    pub(crate) verifier: Arc<JwtVerifier>,
 }
 
 impl ResourceServer {
@@ -61,19 +68,22 @@ impl ResourceServer {
     }
 
     pub(crate) fn new(
-        rules: Rules,
-        verifier: Arc<JwtVerifier>,
+        in_force: InForce,
         revocations: Revocations,
+        clock: Arc<dyn Clock>,
         tenant_labels: Option<TenantLabels>,
     ) -> Self {
-        let live = LivePolicy::new(rules.policy, verifier.clone(), rules.directory);
+        let Rules { policy, directory, .. } = &in_force.rules;
+        let (verifier, directory) = (in_force.verifier.clone(), Arc::clone(directory));
+        let live = LivePolicy::new(policy.clone(), verifier, directory);
         Self(Arc::new(Shared {
             live: match tenant_labels {
                 Some(labels) => live.with_tenant_labels(labels),
                 None => live,
             },
-            verifier: ArcSwap::new(verifier),
+            in_force: ArcSwap::from_pointee(in_force),
             revocations,
+            clock,
             reloading: tokio::sync::Mutex::new(()),
             #[cfg(feature = "policy-file")]
             origin: OnceLock::new(),
@@ -92,7 +102,7 @@ impl ResourceServer {
     /// As [`ResourceServerBuilder::build`]. What was in force stays in force.
     pub async fn replace(&self, settings: ResourceServerBuilder) -> Result<(), ConfigError> {
         let _one_by_one = self.0.reloading.lock().await;
-        self.0.put_in_force(&settings)
+        self.0.put_in_force(&settings, false)
     }
 
     /// Returns the layer for a plain tower stack: it needs a
@@ -139,6 +149,16 @@ impl ResourceServer {
         &self.0.revocations
     }
 
+    /// Drops what is remembered of a tenant's standing, so that its next request asks the
+    /// [source](ResourceServerBuilder::tenant_source). An answer that was asked for before this call
+    /// and comes later is dropped, too.
+    ///
+    /// For services that learn of changes: a suspension then holds at once, and not within the
+    /// lifetime. Each process remembers for itself.
+    pub fn forget_tenant(&self, tenant: &TenantId) {
+        self.0.in_force.load().rules.directory.forget(tenant);
+    }
+
     /// Returns whether requests can be judged: has every issuer that is named in full its keys?
     ///
     /// The issuers of a pattern do not count: their keys are fetched when their tenants come.
@@ -148,15 +168,21 @@ impl ResourceServer {
     /// nothing is fetched.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        Readiness::of(self.0.verifier.load().keys())
+        Readiness::of(self.0.in_force.load().verifier.keys())
     }
 }
 
 impl Shared {
-    pub(crate) fn put_in_force(&self, settings: &ResourceServerBuilder) -> Result<(), ConfigError> {
-        let (rules, verifier) = settings.succeed(&self.verifier.load(), &self.revocations)?;
-        self.live.replace(rules.policy, verifier.clone(), rules.directory);
-        self.verifier.store(verifier);
+    pub(crate) fn put_in_force(
+        &self,
+        settings: &ResourceServerBuilder,
+        keep_tenants: bool,
+    ) -> Result<(), ConfigError> {
+        let next = settings.succeed(&self.in_force.load(), self, keep_tenants)?;
+        let Rules { policy, directory, .. } = &next.rules;
+        let (verifier, directory) = (next.verifier.clone(), Arc::clone(directory));
+        self.live.replace(policy.clone(), verifier, directory);
+        self.in_force.store(Arc::new(next));
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod directory;
 mod policy_errors;
 mod policy_file;
 mod policy_keys;

@@ -363,10 +363,6 @@ fn a_place_in_the_request_that_cannot_name_a_tenant() {
 fn a_directory_that_cannot_be_used() {
     assert_errors_after_base(&[
         (
-            "[directory]\nlifetime = \"30s\"",
-            "7: directory: it lists no tenant, so nobody would be served: add a [[directory.tenant]], or leave [directory] out to trust the issuers",
-        ),
-        (
             "[[directory.tenant]]\nid = \"tenant1\"\n[[directory.tenant]]\nid = \"-\"",
             "10: directory.tenant[1].id: `-` is not a tenant id: 1 to 128 letters, digits, `-` or `_`, starting with a letter or digit",
         ),

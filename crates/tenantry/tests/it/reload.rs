@@ -1,8 +1,12 @@
 //! A policy that is exchanged while requests come in.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tenantry::{PolicyError, PolicyFile, ResourceServer};
+use tenantry::{
+    BoxError, PolicyError, PolicyFile, ResourceServer, ResourceServerBuilder, Standing, Tenant,
+    TenantId,
+};
 use tenantry_testkit::TestIssuer;
 
 use crate::stack::{Api, Files, Script, issuer};
@@ -214,4 +218,37 @@ async fn a_server_that_was_not_made_from_a_file_takes_settings_from_code() {
 
     assert!(erp.replace(settings("")).await.is_err());
     assert!(erp.policy().accepts_audience("https://other.erp.example/tenant1"));
+}
+
+#[tokio::test]
+async fn what_a_source_said_about_tenants_is_kept_unless_it_is_to_be_asked_otherwise() {
+    let (issuer, clock) = issuer();
+    let policy = POLICY.split("[[directory.tenant]]").next().unwrap();
+    let policy = format!("{policy}\n[directory]\nlifetime = \"30s\"\n");
+    let files = Files::new(&policy, &issuer);
+    let asks = Arc::new(AtomicUsize::new(0));
+    let (clock, asked) = (Arc::new(clock), Arc::clone(&asks));
+    let source = move |id: TenantId| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        async move { Ok::<_, BoxError>(Some(Tenant::new(id.as_str(), Standing::Active))) }
+    };
+    let settings = move |server: ResourceServerBuilder| {
+        server.clock(clock.clone()).tenant_source(source.clone())
+    };
+    let erp = files.policy().configure(settings).build().await.unwrap();
+    let api = Api::behind(&erp);
+    let token = issuer.token().tenant("tenant1").sign();
+    for (policy, expected) in [
+        (policy.clone(), 1),
+        (policy.replace("[[issuer]]", "realm = \"other\"\n[[issuer]]"), 1),
+        (policy.replace("30s", "31s"), 2),
+    ] {
+        files.write("policy.toml", &policy);
+        erp.reload().await.unwrap();
+        assert_eq!(outcome(&api, "tenant1", &token).await, "200 tenant1 journal-sync");
+        assert_eq!(asks.load(Ordering::Relaxed), expected, "{policy}");
+    }
+    erp.forget_tenant(&"tenant1".parse().unwrap());
+    assert_eq!(outcome(&api, "tenant1", &token).await, "200 tenant1 journal-sync");
+    assert_eq!(asks.load(Ordering::Relaxed), 3);
 }
