@@ -1,0 +1,373 @@
+//! A server with a router behind it, two tenants with data in it, and the judgement of what comes
+//! back.
+
+mod control;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Router;
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+use tenantry::{Policy, TenantId, TokenProfile};
+use tower_service::Service as _;
+
+pub(super) use world::{STRANGER, World};
+
+use super::answer::Answer;
+use super::attempt::{Attempt, Expect};
+use super::finding::{Finding, Outcome};
+use super::probe::{Payload, Place, Probe};
+use super::record::Record;
+use super::shot::{Content, Shot};
+use super::suite::AttackSuite;
+use super::values::{Values, holes};
+use crate::TokenBuilder;
+
+/// The most bytes of an answer that are looked at.
+const ANSWER: usize = 4 << 20;
+
+/// How long tokens live that nobody waits for, in seconds.
+const LONG: i64 = 3600;
+
+/// Who attacks whom.
+#[derive(Clone, Debug)]
+pub(super) struct Roles {
+    pub(super) attacker: TenantId,
+    pub(super) victim: TenantId,
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    Attacker,
+    Victim,
+}
+
+/// A tenant, and what is known of its data.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) tenant: TenantId,
+    pub(super) values: Values,
+    /// Everything that was written for it.
+    canaries: BTreeSet<String>,
+    /// What the probes that read answered when they were last asked, by probe.
+    shown: BTreeMap<usize, Answer>,
+}
+
+/// One scenario under way.
+pub(super) struct Stage<'a> {
+    pub(super) suite: &'a AttackSuite,
+    pub(super) record: &'a mut Record,
+    pub(super) world: World,
+    pub(super) policy: Policy,
+    router: Router,
+    pub(super) attacker: Side,
+    pub(super) victim: Side,
+    /// What was written by attacks, and by which.
+    written: BTreeMap<String, Attempt>,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(
+        suite: &'a AttackSuite,
+        record: &'a mut Record,
+        world: World,
+        policy: Policy,
+        router: Router,
+        roles: Roles,
+    ) -> Self {
+        let side = |tenant: TenantId| {
+            let mut values = Values::default();
+            values.set("tenant", tenant.as_str());
+            Side { tenant, values, canaries: BTreeSet::new(), shown: BTreeMap::new() }
+        };
+        Self {
+            suite,
+            record,
+            world,
+            policy,
+            router,
+            attacker: side(roles.attacker),
+            victim: side(roles.victim),
+            written: BTreeMap::new(),
+        }
+    }
+
+    pub(super) const fn side(&self, role: Role) -> &Side {
+        match role {
+            Role::Attacker => &self.attacker,
+            Role::Victim => &self.victim,
+        }
+    }
+
+    const fn side_mut(&mut self, role: Role) -> &mut Side {
+        match role {
+            Role::Attacker => &mut self.attacker,
+            Role::Victim => &mut self.victim,
+        }
+    }
+
+    pub(super) fn probe(&self, index: usize) -> &'a Probe {
+        #[expect(clippy::indexing_slicing, reason = "places are those of the suite's own list")]
+        &self.suite.probes[index]
+    }
+
+    /// A token that is as it should be, for `tenant`, with these scopes as the token writes them.
+    pub(super) fn token_with(&self, tenant: &TenantId, scope: &str) -> TokenBuilder {
+        let issuer = &self.world.issuer;
+        let mut token =
+            issuer.token().tenant(tenant.as_str()).client_id("attack-suite").expires_in(LONG);
+        if let Some(audience) = self.policy.audiences().first() {
+            token = token.audience(audience.render(tenant));
+        }
+        let iss = issuer.issuer_of(tenant.as_str());
+        let Some(rules) = self.policy.issuer_for(&iss).map(|matched| matched.policy) else {
+            return self.suite.changed(token.scope(scope));
+        };
+        let own = &issuer.claims().tenant_claim;
+        if !rules.tenant_claims().contains(own) {
+            token = token.without(own.as_ref());
+        }
+        for name in rules.tenant_claims() {
+            token = token.claim(name.as_ref(), tenant.as_str());
+        }
+        if rules.client_id_claim() != "client_id" {
+            token = token.claim(rules.client_id_claim(), "attack-suite");
+        }
+        if rules.profile() == TokenProfile::Jwt {
+            token = token.typ("JWT");
+        }
+        if !scope.is_empty() {
+            token = token.claim(rules.scope_claim(), scope);
+        }
+        self.suite.changed(token)
+    }
+
+    /// A token with all that the probe needs.
+    pub(super) fn token(&self, tenant: &TenantId, index: usize) -> TokenBuilder {
+        self.token_with(tenant, &self.scope(tenant, &self.probe(index).scopes))
+    }
+
+    /// Scopes as a token of `tenant` writes them.
+    pub(super) fn scope<S: AsRef<str>>(&self, tenant: &TenantId, scopes: &[S]) -> String {
+        let pattern = self.policy.scope_pattern();
+        let written = scopes.iter().map(|scope| pattern.render(tenant, scope.as_ref()));
+        written.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The request of a probe at a tenant's address and about its data, without credentials.
+    pub(super) fn shot(&mut self, index: usize, role: Role) -> Shot {
+        let values = self.side(role).values.clone();
+        self.shot_of(index, &values)
+    }
+
+    /// The request of a probe at the attacker's address and about the victim's data.
+    pub(super) fn crossed_shot(&mut self, index: usize) -> Shot {
+        let values = self.victim.values.with("tenant", self.attacker.tenant.as_str());
+        self.shot_of(index, &values)
+    }
+
+    /// The same with other values. The address is the tenant of the values.
+    pub(super) fn shot_of(&mut self, index: usize, values: &Values) -> Shot {
+        let probe = self.probe(index);
+        let canary = self.record.canary();
+        let content = match &probe.payload {
+            None => Content::Nothing,
+            Some(Payload::Json(body)) => {
+                let mut body = body(&canary);
+                values.fill_json(&mut body);
+                Content::Json(body)
+            }
+            Some(Payload::Text(kind, body)) => {
+                Content::Text(kind.clone(), values.fill(&body(&canary)))
+            }
+        };
+        let (path, query) = match probe.path.split_once('?') {
+            Some((path, query)) => (path, Some(values.fill(query))),
+            None => (probe.path.as_str(), None),
+        };
+        let shot = Shot {
+            method: probe.method.clone(),
+            path: values.fill(path),
+            query,
+            headers: Vec::new(),
+            content,
+            canary,
+        };
+        let named = probe.headers.iter();
+        let shot =
+            named.fold(shot, |shot, (name, value)| shot.and(name.as_str(), values.fill(value)));
+        self.addressed_to(shot, values.get("tenant").unwrap_or_default())
+    }
+
+    /// Sets the host, and the tenant header where it is needed or nothing else names the tenant.
+    pub(super) fn addressed_to(&self, shot: Shot, tenant: &str) -> Shot {
+        let policy = &self.policy;
+        let host = match policy.host() {
+            Some(host) => host.as_str().replace("{tenant}", tenant),
+            None => "api.erp.example".into(),
+        };
+        let shot = shot.with("host", host);
+        let alone = policy.path().is_none() && policy.host().is_none();
+        match policy.header() {
+            Some(name) if policy.header_required() || alone => shot.with(name.as_str(), tenant),
+            _ => shot,
+        }
+    }
+
+    /// Whether a request of this probe names a tenant beside the token.
+    pub(super) fn names_tenant(&self, index: usize) -> bool {
+        self.probe(index).path.contains("{tenant}")
+            || self.policy.header().is_some()
+            || self.policy.host().is_some()
+    }
+
+    /// Sends a request as it is; `None` if HTTP has no such request.
+    pub(super) async fn send(&mut self, shot: &Shot) -> Option<Answer> {
+        let request = shot.build()?;
+        self.record.requests += 1;
+        let mut router = self.router.clone();
+        // A task of its own: a handler that panics must not take the suite along.
+        let answer = tokio::spawn(async move {
+            let answered: Result<_, std::convert::Infallible> = router.call(request).await;
+            let Ok(response) = answered;
+            let (parts, body) = response.into_parts();
+            let body: Result<Bytes, _> = axum::body::to_bytes(body, ANSWER).await;
+            match body {
+                Ok(body) => Answer::new(parts.status, parts.headers, body),
+                Err(_) => Answer::panicked(),
+            }
+        });
+        let answer = answer.await.unwrap_or_else(|_| Answer::panicked());
+        Some(answer.marked(&self.record.stem()))
+    }
+
+    /// Tries an attack and judges what comes of it.
+    pub(super) async fn attack(&mut self, mut attempt: Attempt) {
+        attempt.shot = attempt.shot.renewed(self.record.canary());
+        let Some(answer) = self.send(&attempt.shot).await else {
+            return;
+        };
+        if let Some((outcome, got)) = self.judge(&attempt, &answer) {
+            self.found(&attempt, outcome, got);
+        }
+        if answer.may_have_changed(&attempt.shot.method) {
+            // What was written tells later by which attempt; what is gone does not.
+            let later = attempt.shot.method == Method::POST;
+            self.written.insert(attempt.shot.canary.clone(), attempt.clone());
+            if !later {
+                self.look_after_victim(Some(&attempt)).await;
+            }
+        }
+    }
+
+    fn judge(&self, attempt: &Attempt, answer: &Answer) -> Option<(Outcome, String)> {
+        let Side { tenant, canaries, shown, .. } = &self.victim;
+        if let Some(place) = answer.place_of_any(canaries) {
+            return Some((Outcome::Leaked, format!("{answer}, with data of `{tenant}` {place}")));
+        }
+        if answer.status.is_none_or(|status| status.is_server_error()) && !answer.is_refusal() {
+            return Some((Outcome::Failed, answer.to_string()));
+        }
+        if attempt.expect == Expect::Refused && !answer.is_refusal() {
+            return Some((Outcome::Admitted, answer.to_string()));
+        }
+        // What shows no canary may still show whose it is.
+        let same = |shown: Option<&Answer>| shown.is_some_and(|own| own.body == answer.body);
+        let probe = &attempt.probe;
+        let theirs = same(shown.get(probe)) && !same(self.attacker.shown.get(probe));
+        (answer.is_success() && !answer.body.is_empty() && theirs)
+            .then(|| (Outcome::Leaked, format!("{answer}, the answer that `{tenant}` gets")))
+    }
+
+    /// Reads the victim's data as the victim, and looks for what does not belong there or is gone.
+    pub(super) async fn look_after_victim(&mut self, last: Option<&Attempt>) {
+        let tenant = self.victim.tenant.clone();
+        let mut gone = None;
+        for index in 0..self.suite.probes.len() {
+            let Some(before) = self.victim.shown.get(&index) else { continue };
+            let before: Vec<_> = before.marks.keys().cloned().collect();
+            if before.is_empty() {
+                continue;
+            }
+            let answer = self.right(index, Role::Victim, &[]).await;
+            for canary in answer.marks.keys() {
+                if let Some(attempt) = self.written.remove(canary) {
+                    let got = format!("what it wrote is in the data of `{tenant}`");
+                    self.found(&attempt, Outcome::Changed, got);
+                }
+            }
+            let own = before.iter().filter(|canary| self.victim.canaries.contains(*canary));
+            if own.into_iter().any(|canary| !answer.marks.contains_key(canary)) {
+                gone = Some(self.probe(index).label());
+            }
+        }
+        let Some(label) = gone else { return };
+        if let Some(attempt) = last {
+            let got = format!("data of `{tenant}` is gone: {label} does not show it any more");
+            self.found(&attempt.clone(), Outcome::Changed, got);
+        }
+        self.plant(Role::Victim).await;
+    }
+
+    fn found(&mut self, attempt: &Attempt, outcome: Outcome, got: String) {
+        let finding = Finding {
+            kind: attempt.kind,
+            outcome,
+            probe: self.probe(attempt.probe).label(),
+            request: attempt.shot.label(),
+            sent: attempt.sent.clone(),
+            expected: attempt.expect.in_words().into(),
+            got,
+            hint: attempt.kind.hint().into(),
+        };
+        self.add(attempt.probe, finding);
+    }
+
+    pub(super) fn add(&mut self, probe: usize, finding: Finding) {
+        let roles = [self.attacker.tenant.as_str(), self.victim.tenant.as_str()];
+        self.record.add(probe, finding, roles);
+    }
+
+    /// A body for a method that the probe does not have.
+    pub(super) fn body_for(&mut self, index: usize, method: &Method, shot: Shot) -> Shot {
+        if method.is_safe() || !matches!(shot.content, Content::Nothing) {
+            return shot.by(method);
+        }
+        let path = &self.probe(index).path;
+        let sibling = |probe: &&Probe| probe.path == *path && probe.payload.is_some();
+        let mut shot = shot.by(method);
+        let canary = shot.canary.clone();
+        shot.content = match self.suite.probes.iter().find(sibling).map(|probe| &probe.payload) {
+            Some(Some(Payload::Json(body))) => Content::Json(body(&canary)),
+            Some(Some(Payload::Text(kind, body))) => Content::Text(kind.clone(), body(&canary)),
+            _ => Content::Json(json!({ "text": canary })),
+        };
+        shot
+    }
+}
+
+/// Takes what a probe gives out of its answer.
+fn given(answer: &Answer, place: &Place) -> Option<String> {
+    match place {
+        Place::Body(pointer) => match answer.json()?.pointer(pointer)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        },
+        Place::Location => {
+            let location = answer.headers.get(http::header::LOCATION)?.to_str().ok()?;
+            let path = location.split(['?', '#']).next()?;
+            path.trim_end_matches('/').rsplit('/').next().map(Into::into)
+        }
+    }
+}
+
+/// The first hole that nothing fills.
+fn unfilled<'p>(probe: &'p Probe, values: &Values) -> Option<&'p str> {
+    let texts = std::iter::once(probe.path.as_str())
+        .chain(probe.headers.iter().map(|(_, value)| value.as_str()));
+    texts.flat_map(holes).find(|name| values.get(name).is_none())
+}

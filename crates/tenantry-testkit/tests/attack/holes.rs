@@ -1,0 +1,110 @@
+//! Each hole is found, as what it is.
+
+use tenantry_testkit::{AttackKind, AttackReport, Outcome};
+
+use crate::toy::{Hole, with_hole};
+use crate::{probes, suite};
+
+use AttackKind as K;
+use Outcome as O;
+
+/// What the policy judges beside the token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Judged {
+    Path,
+    /// The tenant is in the path, and the policy does not know.
+    Nothing,
+}
+
+#[rustfmt::skip]
+const TABLE: &[(Hole, Judged, K, O)] = &[
+    (Hole::LayerMissing, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::LayerBelowRoute, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::LayerBelowFallback, Judged::Path, K::Method, O::Leaked),
+    (Hole::LayerBelowMethod, Judged::Path, K::Method, O::Admitted),
+    (Hole::LayerBelowMethod, Judged::Path, K::Method, O::Changed),
+    (Hole::LayerOptional, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::LayerInNestSeesShortPath, Judged::Path, K::Path, O::Leaked),
+    (Hole::TenantFromHeader, Judged::Path, K::Header, O::Leaked),
+    (Hole::TenantFromOrgHeader, Judged::Path, K::Header, O::Leaked),
+    (Hole::TenantFromForwardedHost, Judged::Path, K::Host, O::Leaked),
+    (Hole::TenantFromForwardedPath, Judged::Path, K::Header, O::Leaked),
+    (Hole::TenantFromCookie, Judged::Path, K::Header, O::Leaked),
+    (Hole::TenantFromQuery, Judged::Path, K::Parameter, O::Leaked),
+    (Hole::TenantFromBody, Judged::Path, K::Parameter, O::Changed),
+    (Hole::TenantFromOtherSegment, Judged::Path, K::Parameter, O::Leaked),
+    (Hole::TenantFromSubject, Judged::Path, K::Claims, O::Leaked),
+    (Hole::TenantFromOtherClaim, Judged::Path, K::Claims, O::Leaked),
+    (Hole::TenantInPathComparedByPrefix, Judged::Nothing, K::CrossTenant, O::Leaked),
+    (Hole::TenantInPathComparedWithoutCase, Judged::Nothing, K::CrossTenant, O::Leaked),
+    (Hole::TenantInPathNotCompared, Judged::Nothing, K::CrossTenant, O::Leaked),
+    (Hole::WhoamiFromHeader, Judged::Path, K::Header, O::Leaked),
+    (Hole::CredentialsFromCookie, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::CredentialsFromQuery, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::CredentialsFirstOfTwo, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::CredentialsNotAskedInside, Judged::Path, K::Credentials, O::Leaked),
+    (Hole::CredentialsNotAskedForDirectories, Judged::Path, K::Path, O::Leaked),
+    (Hole::TokenUnsigned, Judged::Path, K::Algorithm, O::Leaked),
+    (Hole::TokenOfAnyIssuer, Judged::Path, K::Key, O::Leaked),
+    (Hole::StoreIgnoresTenant, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::StoreIgnoresCase, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::StoreComparesByLike, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::StoreComparesByPrefix, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::ReadById, Judged::Path, K::Object, O::Leaked),
+    (Hole::DeleteById, Judged::Path, K::Object, O::Changed),
+    (Hole::ReplaceById, Judged::Path, K::Object, O::Changed),
+    (Hole::ErrorShowsData, Judged::Path, K::Object, O::Leaked),
+    (Hole::HeaderShowsData, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::ScopeMissing, Judged::Path, K::Scope, O::Admitted),
+    (Hole::ScopeAnyOfThem, Judged::Path, K::Scope, O::Admitted),
+    (Hole::ScopeByPrefix, Judged::Path, K::Scope, O::Admitted),
+    (Hole::ScopeBeginsTheNeeded, Judged::Path, K::Scope, O::Admitted),
+    (Hole::ScopeOfAnyTenant, Judged::Path, K::Scope, O::Admitted),
+    (Hole::ScopeFromRoles, Judged::Path, K::Scope, O::Admitted),
+    (Hole::CacheByTokenId, Judged::Path, K::Cache, O::Leaked),
+    (Hole::CacheBySubject, Judged::Path, K::Cache, O::Leaked),
+    (Hole::CacheByPayload, Judged::Path, K::Cache, O::Leaked),
+    (Hole::CacheBySignature, Judged::Path, K::Cache, O::Admitted),
+    (Hole::CacheByWholeToken, Judged::Path, K::Expiry, O::Leaked),
+    (Hole::CacheByWholeToken, Judged::Path, K::Rotation, O::Leaked),
+    (Hole::CacheOfScopesByTokenId, Judged::Path, K::Cache, O::Admitted),
+    (Hole::CacheOfAnswersByPath, Judged::Path, K::Cache, O::Leaked),
+    (Hole::CacheOfAnswersInside, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::PathRepairedOutside, Judged::Path, K::Path, O::Admitted),
+    (Hole::PanicsOnHeader, Judged::Path, K::Host, O::Failed),
+];
+
+async fn attacked(hole: Hole, judged: Judged) -> AttackReport {
+    let mut probes = match hole {
+        Hole::LayerInNestSeesShortPath => probes("/{tenant}/{tenant}"),
+        _ => probes("/{tenant}"),
+    };
+    if hole == Hole::LayerBelowRoute {
+        probes.truncate(3);
+    }
+    suite(probes)
+        .policy(move |server| {
+            let server =
+                server.audience("https://api.erp.example/{tenant}").scope("{tenant}.{scope}");
+            if judged == Judged::Path { server.tenant_path("/{tenant}/{*rest}") } else { server }
+        })
+        .run(|server| with_hole(&server, hole))
+        .await
+}
+
+#[tokio::test]
+async fn every_hole_is_found_as_what_it_is() {
+    let mut missed = Vec::new();
+    for (hole, judged, kind, outcome) in TABLE {
+        let report = attacked(*hole, *judged).await;
+        let right = |finding: &&tenantry_testkit::Finding| {
+            finding.kind() == *kind && finding.outcome() == *outcome
+        };
+        let found = report.findings().iter().filter(right).count();
+        println!("{hole:?}: {} findings, {found} {kind} {outcome:?}", report.findings().len());
+        if found == 0 {
+            missed.push(format!("{hole:?}: no finding {kind} {outcome:?} in {report}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n\n"));
+}
