@@ -92,7 +92,7 @@ impl AttackKind {
                 "the object is looked up by its id alone: ask for tenant and id, in one query"
             }
             Self::Scope => {
-                "is `RequireScopeLayer` or `Scoped` on this route, and are scopes compared as whole words?"
+                "no scope rule covers the route, or not wholly: `RequireScopeLayer` or `Scoped` compares whole words; say `no_scope()` where none is meant"
             }
             Self::Method => {
                 "this method has a handler of its own, or a fallback, that the layers are not around"

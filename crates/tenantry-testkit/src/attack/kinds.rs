@@ -20,6 +20,7 @@ mod scope;
 mod text;
 mod volley;
 
+use super::attempt::{Attempt, Expect};
 use super::kind::AttackKind;
 use super::stage::{Role, Stage};
 use volley::Volley;
@@ -28,11 +29,13 @@ use volley::Volley;
 pub(super) async fn run(kind: AttackKind, stage: &mut Stage<'_>) {
     stage.plant(Role::Victim).await;
     stage.plant(Role::Attacker).await;
+    // Now that there is somebody else.
+    stage.see(Role::Victim).await;
     if kind == AttackKind::Control {
         control::run(stage).await;
     }
     for index in 0..stage.suite.probes.len() {
-        if stage.record.is_useless(index) {
+        if stage.record.is_useless(index) || stage.record.is_open(index) && !still_tells(kind) {
             continue;
         }
         match kind {
@@ -45,14 +48,36 @@ pub(super) async fn run(kind: AttackKind, stage: &mut Stage<'_>) {
     }
 }
 
+/// Whether a kind of attack tells something about a probe that needs no credentials.
+const fn still_tells(kind: AttackKind) -> bool {
+    matches!(kind, AttackKind::Credentials | AttackKind::Method | AttackKind::Cache)
+}
+
 /// Runs attacks that do not depend on one another.
 async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
+    // What leaks without the attack would be found again under every name.
+    let crossed = matches!(
+        kind,
+        AttackKind::Claims | AttackKind::Header | AttackKind::Host | AttackKind::Parameter
+    );
+    let leaks = crossed && stage.leaks_across(index).await;
     let mut attempts = volley(stage, kind, index);
     let mut next = 0;
     while let Some(attempt) = attempts.get(next).cloned() {
         next += 1;
+        if leaks && attempt.expect == Expect::Harmless {
+            continue;
+        }
         let before = stage.victim.values.clone();
-        stage.attack(attempt).await;
+        let found = stage.attack(attempt).await;
+        // The first attempts are the plainest: nothing at all is asked for, so all others pass too.
+        if found && next == 1 && kind == AttackKind::Credentials {
+            stage.record.set_open(index);
+            break;
+        }
+        if found && next == 1 && kind == AttackKind::Scope {
+            break;
+        }
         if stage.victim.values != before {
             // What was aimed at is gone, and something else is in its place.
             attempts = volley(stage, kind, index);
@@ -61,7 +86,7 @@ async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
     stage.look_after_victim(None).await;
 }
 
-fn volley(stage: &mut Stage<'_>, kind: AttackKind, index: usize) -> Vec<super::attempt::Attempt> {
+fn volley(stage: &mut Stage<'_>, kind: AttackKind, index: usize) -> Vec<Attempt> {
     let mut volley = Volley::new(kind, index);
     match kind {
         AttackKind::Credentials => credentials::aim(stage, &mut volley),

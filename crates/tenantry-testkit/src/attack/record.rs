@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::rand;
 
-use super::finding::Finding;
+use super::finding::{Finding, Outcome};
 use super::kind::AttackKind;
 use super::report::AttackReport;
 
@@ -14,7 +14,8 @@ pub(super) const CANARY: usize = 20;
 /// Collects findings, each once, and counts.
 pub(super) struct Record {
     findings: Vec<(usize, Finding)>,
-    seen: BTreeSet<(AttackKind, usize, String)>,
+    seen: BTreeSet<(AttackKind, usize, Outcome, String)>,
+    open: BTreeSet<usize>,
     useless: BTreeSet<usize>,
     pub(super) requests: usize,
     run: u64,
@@ -30,6 +31,7 @@ impl Record {
         Self {
             findings: Vec::new(),
             seen: BTreeSet::new(),
+            open: BTreeSet::new(),
             useless: BTreeSet::new(),
             requests: 0,
             run: u64::from_le_bytes(bytes) >> 24,
@@ -58,7 +60,7 @@ impl Record {
         for (name, role) in names {
             key = key.replace(&format!("`{name}`"), role);
         }
-        if self.seen.insert((finding.kind, probe, key)) {
+        if self.seen.insert((finding.kind, probe, finding.outcome, key)) {
             self.findings.push((probe, finding));
         }
     }
@@ -70,6 +72,15 @@ impl Record {
 
     pub(super) fn is_useless(&self, probe: usize) -> bool {
         self.useless.contains(&probe)
+    }
+
+    /// Says that a probe is answered without credentials: what else could be sent proves little.
+    pub(super) fn set_open(&mut self, probe: usize) {
+        self.open.insert(probe);
+    }
+
+    pub(super) fn is_open(&self, probe: usize) -> bool {
+        self.open.contains(&probe)
     }
 
     pub(super) fn into_report(mut self, probes: usize) -> AttackReport {

@@ -244,13 +244,15 @@ impl<'a> Stage<'a> {
         Some(answer.marked(&self.record.stem()))
     }
 
-    /// Tries an attack and judges what comes of it.
-    pub(super) async fn attack(&mut self, mut attempt: Attempt) {
+    /// Tries an attack and judges what comes of it. Returns whether the answer is a finding.
+    pub(super) async fn attack(&mut self, mut attempt: Attempt) -> bool {
         attempt.shot = attempt.shot.renewed(self.record.canary());
         let Some(answer) = self.send(&attempt.shot).await else {
-            return;
+            return false;
         };
-        if let Some((outcome, got)) = self.judge(&attempt, &answer) {
+        let judgement = self.judge(&attempt, &answer);
+        let found = judgement.is_some();
+        if let Some((outcome, got)) = judgement {
             self.found(&attempt, outcome, got);
         }
         if answer.may_have_changed(&attempt.shot.method) {
@@ -261,6 +263,17 @@ impl<'a> Stage<'a> {
                 self.look_after_victim(Some(&attempt)).await;
             }
         }
+        found
+    }
+
+    /// Whether the victim's data comes out, or goes away, at the attacker's own address with nothing
+    /// else changed.
+    pub(super) async fn leaks_across(&mut self, index: usize) -> bool {
+        let token = self.token(&self.attacker.tenant, index).sign();
+        let shot = self.crossed_shot(index).bearer(&token);
+        let answer = self.send(&shot).await.unwrap_or_else(Answer::panicked);
+        answer.place_of_any(&self.victim.canaries).is_some()
+            || answer.may_have_changed(&shot.method) && self.look_after_victim(None).await
     }
 
     fn judge(&self, attempt: &Attempt, answer: &Answer) -> Option<(Outcome, String)> {
@@ -283,7 +296,8 @@ impl<'a> Stage<'a> {
     }
 
     /// Reads the victim's data as the victim, and looks for what does not belong there or is gone.
-    pub(super) async fn look_after_victim(&mut self, last: Option<&Attempt>) {
+    /// Returns whether something is gone.
+    pub(super) async fn look_after_victim(&mut self, last: Option<&Attempt>) -> bool {
         let tenant = self.victim.tenant.clone();
         let mut gone = None;
         for index in 0..self.suite.probes.len() {
@@ -304,12 +318,13 @@ impl<'a> Stage<'a> {
                 gone = Some(self.probe(index).label());
             }
         }
-        let Some(label) = gone else { return };
+        let Some(label) = gone else { return false };
         if let Some(attempt) = last {
             let got = format!("data of `{tenant}` is gone: {label} does not show it any more");
             self.found(&attempt.clone(), Outcome::Changed, got);
         }
         self.plant(Role::Victim).await;
+        true
     }
 
     fn found(&mut self, attempt: &Attempt, outcome: Outcome, got: String) {

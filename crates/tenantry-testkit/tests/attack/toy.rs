@@ -19,7 +19,7 @@ use tower_service::Service as _;
 
 /// What is wrong with the service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hole {
+pub(crate) enum Hole {
     // Layers.
     LayerMissing,
     LayerBelowRoute,
@@ -50,7 +50,6 @@ pub enum Hole {
     CredentialsNotAskedForDirectories,
     TokenUnsigned,
     TokenOfAnyIssuer,
-    TokenNotVerified,
     // The store.
     StoreIgnoresTenant,
     StoreIgnoresCase,
@@ -107,19 +106,18 @@ struct Journal {
 }
 
 /// The sound service.
-pub fn sound(server: &ResourceServer) -> Router {
+pub(crate) fn sound(server: &ResourceServer) -> Router {
     service(server, None, "/{tenant}")
 }
 
 /// The service with addresses that begin otherwise.
-pub fn sound_at(server: &ResourceServer, base: &str) -> Router {
+pub(crate) fn sound_at(server: &ResourceServer, base: &str) -> Router {
     service(server, None, base)
 }
 
 /// The service with one hole.
-pub fn with_hole(server: &ResourceServer, hole: Hole) -> Router {
-    let base = if hole == Hole::LayerInNestSeesShortPath { "/{tenant}" } else { "/{tenant}" };
-    service(server, Some(hole), base)
+pub(crate) fn with_hole(server: &ResourceServer, hole: Hole) -> Router {
+    service(server, Some(hole), "/{tenant}")
 }
 
 fn service(server: &ResourceServer, hole: Option<Hole>, base: &str) -> Router {
@@ -276,6 +274,8 @@ fn rewrite(hole: Option<Hole>, request: &mut Request) {
             }
             if let Ok(uri) = path.parse() {
                 *request.uri_mut() = uri;
+                // As if it were done before any router.
+                request.extensions_mut().remove::<OriginalUri>();
             }
         }
         _ => {}
@@ -326,7 +326,6 @@ async fn identify(hole: Option<Hole>, mut request: Request, next: Next) -> Respo
             claim("sub").filter(|subject| subject.starts_with("tenant"))
         }
         Some(Hole::TenantFromOtherClaim) => claim("organization_id"),
-        Some(Hole::TokenNotVerified) => claim("tenant_id"),
         Some(Hole::TenantInPathComparedByPrefix) => Some(path).filter(|path| path.starts_with(own)),
         Some(Hole::TenantInPathComparedWithoutCase) => Some(path),
         Some(Hole::TenantInPathNotCompared) => Some(path),
@@ -421,11 +420,7 @@ fn routes(journal: &Journal, hole: Option<Hole>, base: &str) -> Router {
                 | Hole::CredentialsNotAskedForDirectories
         )
     );
-    let (state, tail) = (
-        journal.clone(),
-        if hole == Some(Hole::CredentialsNotAskedForDirectories) { "{.json}" } else { "" },
-    );
-    let _ = tail;
+    let state = journal.clone();
     let list = {
         let journal = state.clone();
         move |Extension(caller): Extension<Caller>| async move {
