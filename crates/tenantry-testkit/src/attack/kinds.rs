@@ -58,7 +58,11 @@ async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
     // What leaks without the attack would be found again under every name.
     let crossed = matches!(
         kind,
-        AttackKind::Claims | AttackKind::Header | AttackKind::Host | AttackKind::Parameter
+        AttackKind::CrossTenant
+            | AttackKind::Claims
+            | AttackKind::Header
+            | AttackKind::Host
+            | AttackKind::Parameter
     );
     let leaks = crossed && stage.leaks_across(index).await;
     let mut attempts = volley(stage, kind, index);
@@ -76,6 +80,7 @@ async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
             break;
         }
         if found && next == 1 && kind == AttackKind::Scope {
+            stage.record.set_scopeless(index);
             break;
         }
         if stage.victim.values != before {

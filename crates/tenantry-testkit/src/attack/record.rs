@@ -16,6 +16,7 @@ pub(super) struct Record {
     findings: Vec<(usize, Finding)>,
     seen: BTreeSet<(AttackKind, usize, Outcome, String)>,
     open: BTreeSet<usize>,
+    scopeless: BTreeSet<usize>,
     useless: BTreeSet<usize>,
     pub(super) requests: usize,
     run: u64,
@@ -32,6 +33,7 @@ impl Record {
             findings: Vec::new(),
             seen: BTreeSet::new(),
             open: BTreeSet::new(),
+            scopeless: BTreeSet::new(),
             useless: BTreeSet::new(),
             requests: 0,
             run: u64::from_le_bytes(bytes) >> 24,
@@ -81,6 +83,15 @@ impl Record {
 
     pub(super) fn is_open(&self, probe: usize) -> bool {
         self.open.contains(&probe)
+    }
+
+    /// Says that a probe is answered without scopes.
+    pub(super) fn set_scopeless(&mut self, probe: usize) {
+        self.scopeless.insert(probe);
+    }
+
+    pub(super) fn is_scopeless(&self, probe: usize) -> bool {
+        self.scopeless.contains(&probe)
     }
 
     pub(super) fn into_report(mut self, probes: usize) -> AttackReport {

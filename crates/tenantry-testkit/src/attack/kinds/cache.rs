@@ -112,7 +112,7 @@ async fn same_address(stage: &mut Stage<'_>, index: usize) {
 /// A permission that is kept by the token's name.
 async fn fewer_scopes(stage: &mut Stage<'_>, index: usize) {
     let probe = stage.probe(index);
-    if probe.scope_free || probe.scopes.is_empty() {
+    if probe.scope_free || probe.scopes.is_empty() || stage.record.is_scopeless(index) {
         return;
     }
     let own = stage.attacker.tenant.clone();
