@@ -10,6 +10,8 @@ pub enum AttackKind {
     Control,
     /// No credentials, several, or in the wrong place.
     Credentials,
+    /// Another tenant's object under one's own address.
+    Object,
     /// A right token of one tenant at another's address, and tenants whose ids look alike.
     CrossTenant,
     /// `none`, a public key as a secret, a signature that belongs to something else.
@@ -26,8 +28,6 @@ pub enum AttackKind {
     Host,
     /// Other tenants in the query, the body, or another segment of the path.
     Parameter,
-    /// Another tenant's object under one's own address.
-    Object,
     /// Scopes that are absent, another tenant's, or look alike.
     Scope,
     /// Other methods of the same path, and paths without a route.
@@ -45,6 +45,7 @@ impl AttackKind {
     pub const ALL: [Self; 16] = [
         Self::Control,
         Self::Credentials,
+        Self::Object,
         Self::CrossTenant,
         Self::Algorithm,
         Self::Key,
@@ -53,7 +54,6 @@ impl AttackKind {
         Self::Header,
         Self::Host,
         Self::Parameter,
-        Self::Object,
         Self::Scope,
         Self::Method,
         Self::Cache,

@@ -65,6 +65,7 @@ async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
             | AttackKind::Parameter
     );
     let leaks = crossed && stage.leaks_across(index).await;
+    let mut any = false;
     let mut attempts = volley(stage, kind, index);
     let mut next = 0;
     while let Some(attempt) = attempts.get(next).cloned() {
@@ -74,6 +75,7 @@ async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
         }
         let before = stage.victim.values.clone();
         let found = stage.attack(attempt).await;
+        any |= found;
         // The first attempts are the plainest: nothing at all is asked for, so all others pass too.
         if found && next == 1 && kind == AttackKind::Credentials {
             stage.record.set_open(index);
@@ -88,7 +90,11 @@ async fn fire(stage: &mut Stage<'_>, kind: AttackKind, index: usize) {
             attempts = volley(stage, kind, index);
         }
     }
-    stage.look_after_victim(None).await;
+    any |= stage.look_after_victim(None).await;
+    any |= stage.look_at_attacker(kind).await;
+    if any && kind == AttackKind::Object {
+        stage.record.set_crossed(index);
+    }
 }
 
 fn volley(stage: &mut Stage<'_>, kind: AttackKind, index: usize) -> Vec<Attempt> {

@@ -17,6 +17,8 @@ pub(super) struct Record {
     seen: BTreeSet<(AttackKind, usize, Outcome, String)>,
     open: BTreeSet<usize>,
     scopeless: BTreeSet<usize>,
+    leaky: BTreeSet<usize>,
+    crossed: BTreeSet<usize>,
     useless: BTreeSet<usize>,
     pub(super) requests: usize,
     run: u64,
@@ -34,6 +36,8 @@ impl Record {
             seen: BTreeSet::new(),
             open: BTreeSet::new(),
             scopeless: BTreeSet::new(),
+            leaky: BTreeSet::new(),
+            crossed: BTreeSet::new(),
             useless: BTreeSet::new(),
             requests: 0,
             run: u64::from_le_bytes(bytes) >> 24,
@@ -92,6 +96,25 @@ impl Record {
 
     pub(super) fn is_scopeless(&self, probe: usize) -> bool {
         self.scopeless.contains(&probe)
+    }
+
+    /// Says that a probe shows one tenant's data in the right answer to another. Returns whether that
+    /// is new.
+    pub(super) fn set_leaky(&mut self, probe: usize) -> bool {
+        self.leaky.insert(probe)
+    }
+
+    pub(super) fn is_leaky(&self, probe: usize) -> bool {
+        self.leaky.contains(&probe)
+    }
+
+    /// Says that a probe takes the other tenant's objects.
+    pub(super) fn set_crossed(&mut self, probe: usize) {
+        self.crossed.insert(probe);
+    }
+
+    pub(super) fn is_crossed(&self, probe: usize) -> bool {
+        self.crossed.contains(&probe)
     }
 
     pub(super) fn into_report(mut self, probes: usize) -> AttackReport {

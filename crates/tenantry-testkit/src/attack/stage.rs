@@ -118,7 +118,7 @@ impl<'a> Stage<'a> {
     pub(super) fn token_with(&self, tenant: &TenantId, scope: &str) -> TokenBuilder {
         let issuer = &self.world.issuer;
         let mut token =
-            issuer.token().tenant(tenant.as_str()).client_id("attack-suite").expires_in(LONG);
+            issuer.token().tenant(tenant.as_str()).client_id(client_of(tenant)).expires_in(LONG);
         if let Some(audience) = self.policy.audiences().first() {
             token = token.audience(audience.render(tenant));
         }
@@ -134,7 +134,7 @@ impl<'a> Stage<'a> {
             token = token.claim(name.as_ref(), tenant.as_str());
         }
         if rules.client_id_claim() != "client_id" {
-            token = token.claim(rules.client_id_claim(), "attack-suite");
+            token = token.claim(rules.client_id_claim(), client_of(tenant));
         }
         if rules.profile() == TokenProfile::Jwt {
             token = token.typ("JWT");
@@ -244,14 +244,14 @@ impl<'a> Stage<'a> {
         Some(answer.marked(&self.record.stem()))
     }
 
-    /// Tries an attack and judges what comes of it. Returns whether the answer is a finding.
+    /// Tries an attack and judges what comes of it. Returns whether it is a finding.
     pub(super) async fn attack(&mut self, mut attempt: Attempt) -> bool {
         attempt.shot = attempt.shot.renewed(self.record.canary());
         let Some(answer) = self.send(&attempt.shot).await else {
             return false;
         };
         let judgement = self.judge(&attempt, &answer);
-        let found = judgement.is_some();
+        let mut found = judgement.is_some();
         if let Some((outcome, got)) = judgement {
             self.found(&attempt, outcome, got);
         }
@@ -260,7 +260,7 @@ impl<'a> Stage<'a> {
             let later = attempt.shot.method == Method::POST;
             self.written.insert(attempt.shot.canary.clone(), attempt.clone());
             if !later {
-                self.look_after_victim(Some(&attempt)).await;
+                found |= self.look_after_victim(Some(&attempt)).await;
             }
         }
         found
@@ -269,6 +269,9 @@ impl<'a> Stage<'a> {
     /// Whether the victim's data comes out, or goes away, at the attacker's own address with nothing
     /// else changed.
     pub(super) async fn leaks_across(&mut self, index: usize) -> bool {
+        if self.record.is_leaky(index) || self.record.is_crossed(index) {
+            return true;
+        }
         let token = self.token(&self.attacker.tenant, index).sign();
         let shot = self.crossed_shot(index).bearer(&token);
         let answer = self.send(&shot).await.unwrap_or_else(Answer::panicked);
@@ -288,7 +291,10 @@ impl<'a> Stage<'a> {
             return Some((Outcome::Admitted, answer.to_string()));
         }
         // What shows no canary may still show whose it is.
-        let same = |shown: Option<&Answer>| shown.is_some_and(|own| own.body == answer.body);
+        let own = neutral(answer, [tenant, &self.attacker.tenant]);
+        let same = |shown: Option<&Answer>| {
+            shown.is_some_and(|shown| neutral(shown, [tenant, &self.attacker.tenant]) == own)
+        };
         let probe = &attempt.probe;
         let theirs = same(shown.get(probe)) && !same(self.attacker.shown.get(probe));
         (answer.is_success() && !answer.body.is_empty() && theirs)
@@ -307,8 +313,10 @@ impl<'a> Stage<'a> {
                 continue;
             }
             let answer = self.right(index, Role::Victim, &[]).await;
-            for canary in answer.marks.keys() {
-                if let Some(attempt) = self.written.remove(canary) {
+            // A probe that shows everybody's data to all says nothing about one attack.
+            let foreign = answer.marks.keys().filter(|_| !self.record.is_leaky(index));
+            for canary in foreign.cloned().collect::<Vec<_>>() {
+                if let Some(attempt) = self.written.remove(&canary) {
                     let got = format!("what it wrote is in the data of `{tenant}`");
                     self.found(&attempt, Outcome::Changed, got);
                 }
@@ -362,6 +370,20 @@ impl<'a> Stage<'a> {
         };
         shot
     }
+}
+
+/// The `client_id` and `sub` of a tenant's usual tokens.
+fn client_of(tenant: &TenantId) -> String {
+    format!("attack-suite.{tenant}")
+}
+
+/// The body of an answer without the names of the callers: which of them asked makes no difference.
+fn neutral(answer: &Answer, tenants: [&TenantId; 2]) -> String {
+    let mut names = tenants.map(client_of);
+    // One may begin with the other.
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    names.iter().fold(text, |text, name| text.replace(name, "attack-suite"))
 }
 
 /// Takes what a probe gives out of its answer.

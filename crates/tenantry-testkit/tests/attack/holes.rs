@@ -1,5 +1,7 @@
 //! Each hole is found, as what it is.
 
+use std::collections::BTreeSet;
+
 use tenantry_testkit::{AttackKind, AttackReport, Finding, Outcome, Probe};
 
 use crate::toy::{Hole, with_hole};
@@ -31,6 +33,7 @@ const LAYERS: &[(Hole, Judged, K, O)] = &[
 const CALLERS: &[(Hole, Judged, K, O)] = &[
     (Hole::TenantFromHeader, Judged::Path, K::Header, O::Leaked),
     (Hole::TenantFromOrgHeader, Judged::Path, K::Header, O::Leaked),
+    (Hole::TenantFromHost, Judged::Path, K::Host, O::Leaked),
     (Hole::TenantFromForwardedHost, Judged::Path, K::Host, O::Leaked),
     (Hole::TenantFromForwardedPath, Judged::Path, K::Header, O::Leaked),
     (Hole::TenantFromCookie, Judged::Path, K::Header, O::Leaked),
@@ -53,6 +56,7 @@ const CREDENTIALS: &[(Hole, Judged, K, O)] = &[
     (Hole::CredentialsNotAskedInside, Judged::Path, K::Credentials, O::Leaked),
     (Hole::CredentialsNotAskedForDirectories, Judged::Path, K::Path, O::Leaked),
     (Hole::TokenUnsigned, Judged::Path, K::Algorithm, O::Leaked),
+    (Hole::TokenOfItsOwnKey, Judged::Path, K::Key, O::Leaked),
     (Hole::TokenOfAnyIssuer, Judged::Path, K::Key, O::Leaked),
 ];
 
@@ -62,6 +66,7 @@ const STORE: &[(Hole, Judged, K, O)] = &[
     (Hole::StoreIgnoresCase, Judged::Path, K::CrossTenant, O::Leaked),
     (Hole::StoreComparesByLike, Judged::Path, K::CrossTenant, O::Leaked),
     (Hole::StoreComparesByPrefix, Judged::Path, K::CrossTenant, O::Leaked),
+    (Hole::CopyById, Judged::Path, K::Object, O::Leaked),
     (Hole::ReadById, Judged::Path, K::Object, O::Leaked),
     (Hole::DeleteById, Judged::Path, K::Object, O::Changed),
     (Hole::ReplaceById, Judged::Path, K::Object, O::Changed),
@@ -100,7 +105,7 @@ const REST: &[(Hole, Judged, K, O)] = &[
 
 /// The requests with which a hole shows. All would find it, too, and take longer.
 fn probes_for(hole: Hole) -> Vec<Probe> {
-    let [create, list, find, replace, delete, report, whoami] =
+    let [create, list, find, replace, delete, report, whoami, copy] =
         probes(if hole == Hole::LayerInNestSeesShortPath {
             "/{tenant}/{tenant}"
         } else {
@@ -109,6 +114,7 @@ fn probes_for(hole: Hole) -> Vec<Probe> {
         .try_into()
         .unwrap();
     match hole {
+        Hole::CopyById => vec![create, list, copy],
         Hole::DeleteById => vec![create, list, delete],
         Hole::LayerBelowRoute => vec![create, list, find],
         Hole::ReplaceById => vec![create, list, replace],
@@ -175,4 +181,13 @@ async fn a_cache_that_mixes_callers_is_found() {
 #[tokio::test]
 async fn a_path_that_is_repaired_and_a_panic_are_found() {
     assert_found(REST).await;
+}
+
+#[test]
+fn every_kind_of_attack_finds_a_hole() {
+    let tables = [LAYERS, CALLERS, CREDENTIALS, STORE, SCOPES, CACHES, REST];
+    let found: BTreeSet<_> =
+        tables.iter().copied().flatten().map(|(_, _, kind, _)| *kind).collect();
+    let all = AttackKind::ALL.into_iter().filter(|kind| *kind != AttackKind::Control);
+    assert_eq!(found, all.collect());
 }

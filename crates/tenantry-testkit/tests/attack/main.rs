@@ -8,6 +8,7 @@
 )]
 
 mod holes;
+mod report;
 mod sound;
 mod toy;
 mod vacuous;
@@ -33,6 +34,9 @@ fn probes(base: &str) -> Vec<Probe> {
         Probe::delete(&format!("{base}/journal-entries/{{id}}")).scopes(["journal.delete"]),
         Probe::get(&format!("{base}/reports/all")).scopes(["journal.read"]),
         Probe::get(&format!("{base}/whoami")).no_scope(),
+        Probe::post(&format!("{base}/copies"))
+            .scopes(["journal.create"])
+            .json(|canary| json!({ "of": "{id}", "memo": canary })),
     ]
 }
 

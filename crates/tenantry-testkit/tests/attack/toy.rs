@@ -30,6 +30,7 @@ pub(crate) enum Hole {
     // Who the caller is.
     TenantFromHeader,
     TenantFromOrgHeader,
+    TenantFromHost,
     TenantFromForwardedHost,
     TenantFromForwardedPath,
     TenantFromCookie,
@@ -49,6 +50,7 @@ pub(crate) enum Hole {
     CredentialsNotAskedInside,
     CredentialsNotAskedForDirectories,
     TokenUnsigned,
+    TokenOfItsOwnKey,
     TokenOfAnyIssuer,
     // The store.
     StoreIgnoresTenant,
@@ -56,6 +58,7 @@ pub(crate) enum Hole {
     StoreComparesByLike,
     StoreComparesByPrefix,
     ReadById,
+    CopyById,
     DeleteById,
     ReplaceById,
     ErrorShowsData,
@@ -234,6 +237,11 @@ fn let_in(hole: Option<Hole>, request: &Request) -> Option<Caller> {
             let header = part(&token, 0);
             header["alg"].as_str()?.eq_ignore_ascii_case("none").then(|| caller_of(&claims(&token)))
         }
+        Hole::TokenOfItsOwnKey => {
+            let token = token(request.headers())?;
+            let inside = part(&token, 0).get("jwk").is_some();
+            inside.then(|| caller_of(&claims(&token)))
+        }
         Hole::TokenOfAnyIssuer => {
             let claims = claims(&token(request.headers())?);
             let known = ["https://auth.erp.example"];
@@ -299,6 +307,9 @@ async fn identify(hole: Option<Hole>, mut request: Request, next: Next) -> Respo
     let other = match hole {
         Some(Hole::TenantFromHeader) => header("x-tenant-id"),
         Some(Hole::TenantFromOrgHeader) => header("x-org-id"),
+        Some(Hole::TenantFromHost) => {
+            header("host").and_then(|host| host.split('.').next()).filter(|label| *label != "api")
+        }
         Some(Hole::TenantFromForwardedHost) => {
             header("x-forwarded-host").and_then(|host| host.split('.').next())
         }
@@ -412,6 +423,7 @@ fn routes(journal: &Journal, hole: Option<Hole>, base: &str) -> Router {
                 | Hole::ScopeFromRoles
                 | Hole::CacheOfScopesByTokenId
                 | Hole::TokenUnsigned
+                | Hole::TokenOfItsOwnKey
                 | Hole::TokenOfAnyIssuer
                 | Hole::CacheByPayload
                 | Hole::CacheBySignature
@@ -480,6 +492,22 @@ fn routes(journal: &Journal, hole: Option<Hole>, base: &str) -> Router {
             StatusCode::NO_CONTENT
         }
     };
+    let copy = {
+        let journal = state.clone();
+        move |Extension(caller): Extension<Caller>, body: Json<Value>| async move {
+            let id = body["of"].as_str().and_then(|id| id.parse::<u64>().ok()).unwrap_or(0);
+            let rows = journal.rows.lock().unwrap();
+            let by_id = hole == Some(Hole::CopyById);
+            let row =
+                rows.iter().find(|row| row.id == id && (by_id || row.tenant == caller.tenant));
+            let Some(memo) = row.map(|row| format!("{}, again: {}", row.memo, memo(&body))) else {
+                return StatusCode::NOT_FOUND;
+            };
+            drop(rows);
+            let _ = journal.add(&caller.tenant, &memo);
+            StatusCode::CREATED
+        }
+    };
     let report = {
         let journal = state.clone();
         move |Extension(caller): Extension<Caller>, Path(path): Path<HashMap<String, String>>| async move {
@@ -494,7 +522,8 @@ fn routes(journal: &Journal, hole: Option<Hole>, base: &str) -> Router {
     let whoami = move |Extension(caller): Extension<Caller>, headers: HeaderMap| async move {
         let other = headers.get("x-tenant").and_then(|value| value.to_str().ok());
         let other = other.filter(|_| hole == Some(Hole::WhoamiFromHeader));
-        Json(json!({ "tenant": other.unwrap_or(&caller.tenant) }))
+        let client = claims(&token(&headers).unwrap_or_default())["client_id"].clone();
+        Json(json!({ "tenant": other.unwrap_or(&caller.tenant), "client": client }))
     };
     let need = |names: &'static [&'static str]| match names {
         ["finance.write", ..] => RequireScopeLayer::all(["finance.write", "journal.create"]),
@@ -502,13 +531,16 @@ fn routes(journal: &Journal, hole: Option<Hole>, base: &str) -> Router {
         ["journal.delete"] => RequireScopeLayer::all(["journal.delete"]),
         _ => RequireScopeLayer::all(["journal.read"]),
     };
+    let copying = format!("{base}/copies");
     let [entries, entry, reports, who] = [
         format!("{base}/journal-entries"),
         format!("{base}/journal-entries/{{id}}"),
         format!("{base}/reports/{{report}}"),
         format!("{base}/whoami"),
     ];
+    let copies = post(copy).layer(RequireScopeLayer::all(["journal.create"]));
     let router = Router::new().route(&who, get(whoami));
+    let router = if own_scopes { router } else { router.route(&copying, copies) };
     let router = if own_scopes {
         router
             .route(&entries, get(list).post(create))

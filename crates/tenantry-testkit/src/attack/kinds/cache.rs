@@ -2,6 +2,7 @@
 
 use super::text::{half_signature, other_signature, parts, with_claims_of};
 use super::volley::Volley;
+use crate::attack::attempt::Expect;
 use crate::attack::kind::AttackKind;
 use crate::attack::stage::{Role, Stage};
 
@@ -16,10 +17,15 @@ pub(super) async fn run(stage: &mut Stage<'_>, index: usize) {
 }
 
 async fn fire(stage: &mut Stage<'_>, volley: Volley) {
+    let leaks = stage.record.is_leaky(volley.index) || stage.record.is_crossed(volley.index);
     for attempt in volley.attempts {
-        stage.attack(attempt).await;
+        // What leaks without a cache is known already.
+        if !leaks || attempt.expect == Expect::Refused {
+            stage.attack(attempt).await;
+        }
     }
     stage.look_after_victim(None).await;
+    stage.look_at_attacker(AttackKind::Cache).await;
 }
 
 /// A token that was accepted, with another payload, signature, or at another address.

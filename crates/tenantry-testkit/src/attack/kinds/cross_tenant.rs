@@ -38,7 +38,10 @@ pub(super) fn aim(stage: &mut Stage<'_>, volley: &mut Volley) {
     }
     if !stage.world.has_issuer_per_tenant() {
         for look in lookalikes(&victim) {
-            lookalike(stage, volley, &look, &victim);
+            // The attacker has been there.
+            if look != attacker {
+                lookalike(stage, volley, &look, &victim);
+            }
         }
     }
 }

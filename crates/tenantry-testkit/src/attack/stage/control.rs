@@ -63,7 +63,7 @@ impl Stage<'_> {
                 continue;
             }
             let answer = self.right(index, role, &[]).await;
-            self.refuse_foreign(index, role, &answer);
+            self.refuse_foreign(index, role, &answer, None);
             self.side_mut(role).shown.insert(index, answer);
         }
     }
@@ -148,24 +148,53 @@ impl Stage<'_> {
         }
     }
 
-    /// A tenant's own request shows another's data.
-    fn refuse_foreign(&mut self, index: usize, role: Role, answer: &Answer) {
+    /// Reads as the attacker, after attacks of a kind: what was taken may come out later.
+    /// Returns whether it did.
+    pub(in crate::attack) async fn look_at_attacker(&mut self, kind: AttackKind) -> bool {
+        let mut found = false;
+        for index in 0..self.suite.probes.len() {
+            if self.probe(index).reads() && !self.record.is_useless(index) {
+                let answer = self.right(index, Role::Attacker, &[]).await;
+                found |= self.refuse_foreign(index, Role::Attacker, &answer, Some(kind));
+            }
+        }
+        found
+    }
+
+    /// Reports a right request of one tenant that shows another's data, once for each probe.
+    fn refuse_foreign(
+        &mut self,
+        index: usize,
+        role: Role,
+        answer: &Answer,
+        after: Option<AttackKind>,
+    ) -> bool {
         let other = match role {
             Role::Attacker => &self.victim,
             Role::Victim => &self.attacker,
         };
-        let Some(place) = answer.place_of_any(&other.canaries) else { return };
-        let (tenant, label) = (&other.tenant, self.probe(index).label());
+        let Some(place) = answer.place_of_any(&other.canaries) else { return false };
+        let got = format!("{answer}, with data of `{}` {place}", other.tenant);
+        if !self.record.set_leaky(index) {
+            return false;
+        }
+        let (kind, tenant) = (after.unwrap_or(AttackKind::CrossTenant), &self.side(role).tenant);
+        let sent = match after {
+            Some(_) => format!("a right request of `{tenant}`, after attacks of this kind"),
+            None => format!("a right request of `{tenant}`"),
+        };
+        let label = self.probe(index).label();
         let finding = Finding {
-            kind: AttackKind::CrossTenant,
+            kind,
             outcome: Outcome::Leaked,
             probe: label.clone(),
             request: label,
-            sent: format!("a right request of `{}`", self.side(role).tenant),
+            sent,
             expected: "its own data".into(),
-            got: format!("{answer}, with data of `{tenant}` {place}"),
-            hint: AttackKind::CrossTenant.hint().into(),
+            got,
+            hint: kind.hint().into(),
         };
         self.add(index, finding);
+        true
     }
 }
