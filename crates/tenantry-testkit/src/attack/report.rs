@@ -54,11 +54,12 @@ impl fmt::Display for AttackReport {
         let Self { probes, requests, findings } = self;
         let unproven =
             findings.iter().filter(|finding| finding.outcome == Outcome::Unproven).count();
-        write!(f, "attack suite: {probes} probes, {requests} requests: ")?;
-        if findings.is_empty() {
-            return writeln!(f, "nothing got through");
-        }
-        writeln!(f, "{} findings, and {unproven} things not proven", findings.len() - unproven)?;
+        let through = findings.len() - unproven;
+        writeln!(
+            f,
+            "attack suite: {through} got through, {unproven} not proven, of {probes} probes by \
+             {requests} requests"
+        )?;
         for kind in AttackKind::ALL {
             let of_kind = || findings.iter().filter(move |finding| finding.kind == kind);
             let count = of_kind().count();

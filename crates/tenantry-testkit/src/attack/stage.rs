@@ -2,6 +2,8 @@
 //! back.
 
 mod control;
+mod judge;
+mod token;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,26 +12,22 @@ use axum::Router;
 use bytes::Bytes;
 use http::Method;
 use serde_json::json;
-use tenantry::{Policy, TenantId, TokenProfile};
+use tenantry::{Policy, TenantId};
 use tower_service::Service as _;
 
 pub(super) use world::{STRANGER, World};
 
 use super::answer::Answer;
-use super::attempt::{Attempt, Expect};
-use super::finding::{Finding, Outcome};
+use super::attempt::Attempt;
+use super::finding::Finding;
 use super::probe::{Payload, Place, Probe};
 use super::record::Record;
 use super::shot::{Content, Shot};
 use super::suite::AttackSuite;
 use super::values::{Values, holes};
-use crate::TokenBuilder;
 
 /// The most bytes of an answer that are looked at.
 const ANSWER: usize = 4 << 20;
-
-/// How long tokens live that nobody waits for, in seconds.
-const LONG: i64 = 3600;
 
 /// Who attacks whom.
 #[derive(Clone, Debug)]
@@ -112,49 +110,6 @@ impl<'a> Stage<'a> {
     pub(super) fn probe(&self, index: usize) -> &'a Probe {
         #[expect(clippy::indexing_slicing, reason = "places are those of the suite's own list")]
         &self.suite.probes[index]
-    }
-
-    /// A token that is as it should be, for `tenant`, with these scopes as the token writes them.
-    pub(super) fn token_with(&self, tenant: &TenantId, scope: &str) -> TokenBuilder {
-        let issuer = &self.world.issuer;
-        let mut token =
-            issuer.token().tenant(tenant.as_str()).client_id(client_of(tenant)).expires_in(LONG);
-        if let Some(audience) = self.policy.audiences().first() {
-            token = token.audience(audience.render(tenant));
-        }
-        let iss = issuer.issuer_of(tenant.as_str());
-        let Some(rules) = self.policy.issuer_for(&iss).map(|matched| matched.policy) else {
-            return self.suite.changed(token.scope(scope));
-        };
-        let own = &issuer.claims().tenant_claim;
-        if !rules.tenant_claims().contains(own) {
-            token = token.without(own.as_ref());
-        }
-        for name in rules.tenant_claims() {
-            token = token.claim(name.as_ref(), tenant.as_str());
-        }
-        if rules.client_id_claim() != "client_id" {
-            token = token.claim(rules.client_id_claim(), client_of(tenant));
-        }
-        if rules.profile() == TokenProfile::Jwt {
-            token = token.typ("JWT");
-        }
-        if !scope.is_empty() {
-            token = token.claim(rules.scope_claim(), scope);
-        }
-        self.suite.changed(token)
-    }
-
-    /// A token with all that the probe needs.
-    pub(super) fn token(&self, tenant: &TenantId, index: usize) -> TokenBuilder {
-        self.token_with(tenant, &self.scope(tenant, &self.probe(index).scopes))
-    }
-
-    /// Scopes as a token of `tenant` writes them.
-    pub(super) fn scope<S: AsRef<str>>(&self, tenant: &TenantId, scopes: &[S]) -> String {
-        let pattern = self.policy.scope_pattern();
-        let written = scopes.iter().map(|scope| pattern.render(tenant, scope.as_ref()));
-        written.collect::<Vec<_>>().join(" ")
     }
 
     /// The request of a probe at a tenant's address and about its data, without credentials.
@@ -266,89 +221,6 @@ impl<'a> Stage<'a> {
         found
     }
 
-    /// Whether the victim's data comes out, or goes away, at the attacker's own address with nothing
-    /// else changed.
-    pub(super) async fn leaks_across(&mut self, index: usize) -> bool {
-        if self.record.is_leaky(index) || self.record.is_crossed(index) {
-            return true;
-        }
-        let token = self.token(&self.attacker.tenant, index).sign();
-        let shot = self.crossed_shot(index).bearer(&token);
-        let answer = self.send(&shot).await.unwrap_or_else(Answer::panicked);
-        answer.place_of_any(&self.victim.canaries).is_some()
-            || answer.may_have_changed(&shot.method) && self.look_after_victim(None).await
-    }
-
-    fn judge(&self, attempt: &Attempt, answer: &Answer) -> Option<(Outcome, String)> {
-        let Side { tenant, canaries, shown, .. } = &self.victim;
-        if let Some(place) = answer.place_of_any(canaries) {
-            return Some((Outcome::Leaked, format!("{answer}, with data of `{tenant}` {place}")));
-        }
-        if answer.status.is_none_or(|status| status.is_server_error()) && !answer.is_refusal() {
-            return Some((Outcome::Failed, answer.to_string()));
-        }
-        if attempt.expect == Expect::Refused && !answer.is_refusal() {
-            return Some((Outcome::Admitted, answer.to_string()));
-        }
-        // What shows no canary may still show whose it is.
-        let own = neutral(answer, [tenant, &self.attacker.tenant]);
-        let same = |shown: Option<&Answer>| {
-            shown.is_some_and(|shown| neutral(shown, [tenant, &self.attacker.tenant]) == own)
-        };
-        let probe = &attempt.probe;
-        let theirs = same(shown.get(probe)) && !same(self.attacker.shown.get(probe));
-        (answer.is_success() && !answer.body.is_empty() && theirs)
-            .then(|| (Outcome::Leaked, format!("{answer}, the answer that `{tenant}` gets")))
-    }
-
-    /// Reads the victim's data as the victim, and looks for what does not belong there or is gone.
-    /// Returns whether something is gone.
-    pub(super) async fn look_after_victim(&mut self, last: Option<&Attempt>) -> bool {
-        let tenant = self.victim.tenant.clone();
-        let mut gone = None;
-        for index in 0..self.suite.probes.len() {
-            let Some(before) = self.victim.shown.get(&index) else { continue };
-            let before: Vec<_> = before.marks.keys().cloned().collect();
-            if before.is_empty() {
-                continue;
-            }
-            let answer = self.right(index, Role::Victim, &[]).await;
-            // A probe that shows everybody's data to all says nothing about one attack.
-            let foreign = answer.marks.keys().filter(|_| !self.record.is_leaky(index));
-            for canary in foreign.cloned().collect::<Vec<_>>() {
-                if let Some(attempt) = self.written.remove(&canary) {
-                    let got = format!("what it wrote is in the data of `{tenant}`");
-                    self.found(&attempt, Outcome::Changed, got);
-                }
-            }
-            let own = before.iter().filter(|canary| self.victim.canaries.contains(*canary));
-            if own.into_iter().any(|canary| !answer.marks.contains_key(canary)) {
-                gone = Some(self.probe(index).label());
-            }
-        }
-        let Some(label) = gone else { return false };
-        if let Some(attempt) = last {
-            let got = format!("data of `{tenant}` is gone: {label} does not show it any more");
-            self.found(&attempt.clone(), Outcome::Changed, got);
-        }
-        self.plant(Role::Victim).await;
-        true
-    }
-
-    fn found(&mut self, attempt: &Attempt, outcome: Outcome, got: String) {
-        let finding = Finding {
-            kind: attempt.kind,
-            outcome,
-            probe: self.probe(attempt.probe).label(),
-            request: attempt.shot.label(),
-            sent: attempt.sent.clone(),
-            expected: attempt.expect.in_words().into(),
-            got,
-            hint: attempt.kind.hint().into(),
-        };
-        self.add(attempt.probe, finding);
-    }
-
     pub(super) fn add(&mut self, probe: usize, finding: Finding) {
         let roles = [self.attacker.tenant.as_str(), self.victim.tenant.as_str()];
         self.record.add(probe, finding, roles);
@@ -370,20 +242,6 @@ impl<'a> Stage<'a> {
         };
         shot
     }
-}
-
-/// The `client_id` and `sub` of a tenant's usual tokens.
-fn client_of(tenant: &TenantId) -> String {
-    format!("attack-suite.{tenant}")
-}
-
-/// The body of an answer without the names of the callers: which of them asked makes no difference.
-fn neutral(answer: &Answer, tenants: [&TenantId; 2]) -> String {
-    let mut names = tenants.map(client_of);
-    // One may begin with the other.
-    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
-    names.iter().fold(text, |text, name| text.replace(name, "attack-suite"))
 }
 
 /// Takes what a probe gives out of its answer.

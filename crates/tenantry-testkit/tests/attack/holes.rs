@@ -119,7 +119,8 @@ fn probes_for(hole: Hole) -> Vec<Probe> {
         Hole::LayerBelowRoute => vec![create, list, find],
         Hole::ReplaceById => vec![create, list, replace],
         Hole::TenantFromOtherSegment => vec![create, list, report],
-        _ => vec![create, list, find, whoami],
+        Hole::WhoamiFromHeader => vec![whoami],
+        _ => vec![create, list, find],
     }
 }
 
