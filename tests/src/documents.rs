@@ -27,3 +27,7 @@ pub struct Revocation;
 #[doc = include_str!("../../docs/directory.md")]
 #[derive(Debug)]
 pub struct Directory;
+/// The page about the attack suite.
+#[doc = include_str!("../../docs/attack-suite.md")]
+#[derive(Debug)]
+pub struct AttackSuite;

@@ -62,7 +62,7 @@ struct Inner {
 }
 
 /// How the issuer writes what its tokens say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClaimSettings {
     pub(crate) audience: Box<str>,
     pub(crate) scope_pattern: Option<Box<str>>,
@@ -246,6 +246,24 @@ impl TestIssuer {
         if let Some(server) = server {
             server.stop().await;
         }
+    }
+
+    /// The same issuer with a life of its own: the keys that it has now, and another clock.
+    #[cfg(feature = "attack")]
+    pub(crate) fn fork(&self, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                published: Arc::new(self.published().fork()),
+                claims: self.claims().clone(),
+                clock: Some(clock),
+                server: Mutex::new(None),
+            }),
+        }
+    }
+
+    #[cfg(feature = "attack")]
+    pub(crate) fn documents(&self) -> Arc<Published> {
+        Arc::clone(&self.inner.published)
     }
 
     pub(crate) fn claims(&self) -> &ClaimSettings {

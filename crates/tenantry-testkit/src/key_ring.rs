@@ -7,7 +7,7 @@ use tenantry_core::Algorithm;
 use crate::SigningKey;
 
 /// One key per algorithm, and whatever keys were added.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeyRing {
     /// What the `kid`s begin with, so that no two rings of one issuer share a name.
     prefix: String,

@@ -8,6 +8,7 @@
 //! - [`request_of`] makes a ready [`TenantAwareRequest`](tenantry_core::TenantAwareRequest), for unit
 //!   tests of handlers.
 //! - [`ManualClock`] shows the time that a test sets.
+//! - `AttackSuite`, with the feature `attack`, tries to cross tenants in your own axum router.
 //! - `Simulation`, with the feature `simulator`, runs a key store among many issuers in bad weather.
 //!
 //! # Example
@@ -40,6 +41,8 @@
     reason = "a tool for tests reports what cannot be done by failing the test"
 )]
 
+#[cfg(feature = "attack")]
+mod attack;
 mod clock;
 mod issuer;
 mod key_ring;
@@ -51,6 +54,8 @@ mod signing_key;
 mod simulation;
 mod token;
 
+#[cfg(feature = "attack")]
+pub use attack::{AttackKind, AttackReport, AttackSuite, Finding, IntoRouter, Outcome, Probe};
 pub use clock::ManualClock;
 pub use issuer::{TestIssuer, TestIssuerBuilder};
 pub use request::{ReadyRequest, request_of};

@@ -72,6 +72,21 @@ impl Published {
         Self { url, base, openid_only, state: Mutex::new(state), mood }
     }
 
+    /// The same documents with a life of their own.
+    #[cfg(feature = "attack")]
+    pub(crate) fn fork(&self) -> Self {
+        let state = self.state();
+        let (own, tenants) = (state.own.clone(), state.tenants.clone());
+        drop(state);
+        Self::new(self.url.clone(), self.base.clone(), self.openid_only, own, tenants)
+    }
+
+    /// Where its documents are.
+    #[cfg(feature = "attack")]
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

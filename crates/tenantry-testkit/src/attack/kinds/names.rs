@@ -1,0 +1,50 @@
+//! What services call a tenant.
+
+/// In queries, bodies and claims.
+pub(super) const TENANT: [&str; 17] = [
+    "tenant",
+    "tenant_id",
+    "tenantId",
+    "tenantID",
+    "tenantid",
+    "tid",
+    "org",
+    "org_id",
+    "orgId",
+    "organization",
+    "organization_id",
+    "organizationId",
+    "customer_id",
+    "account_id",
+    "company",
+    "company_id",
+    "realm",
+];
+
+/// In headers.
+pub(super) const HEADER: [&str; 24] = [
+    "x-tenant-id",
+    "x_tenant_id",
+    "x.tenant.id",
+    "x-tenant_id",
+    "x-tenantid",
+    "x-tenant",
+    "x-tenant-name",
+    "x-tenant-key",
+    "tenant",
+    "tenant-id",
+    "tenantid",
+    "x-org",
+    "x-org-id",
+    "x-organization",
+    "x-organization-id",
+    "x-scope-orgid",
+    "x-customer-id",
+    "x-account-id",
+    "x-company-id",
+    "x-realm",
+    "x-user-tenant",
+    "x-auth-tenant",
+    "x-forwarded-tenant",
+    "x-subdomain",
+];
