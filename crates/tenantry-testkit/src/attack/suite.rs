@@ -211,9 +211,14 @@ impl AttackSuite {
     async fn build(&self, world: &World, two: bool) -> Result<ResourceServer, ConfigError> {
         let World { clock, issuer, other, stranger } = world;
         let network = Arc::new(Network::of(&[issuer, other, stranger]));
-        let around = |server: ResourceServerBuilder| {
-            let server = server.transport(network).clock(Arc::new(clock.clone()));
-            if two { server.issuer(world.settings_of_other()) } else { server }
+        let clock = Arc::new(clock.clone());
+        let second = two.then(|| world.settings_of_other());
+        let around = move |server: ResourceServerBuilder| {
+            let server = server.transport(network.clone()).clock(clock.clone());
+            match &second {
+                Some(issuer) => server.issuer(issuer.clone()),
+                None => server,
+            }
         };
         match &self.policy {
             PolicySource::File(text) => {
