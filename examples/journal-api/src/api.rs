@@ -2,7 +2,7 @@
 //!
 //! | request | scopes | answer |
 //! |---|---|---|
-//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, the entry |
+//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, the entry; an `Idempotency-Key` makes it [repeatable](crate::idempotency) |
 //! | `GET /{tenant}/journal-entries?limit=50` | `journal.read` | 200, the newest entries |
 //! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
 //! | `GET /{tenant}/whoami` | none | 200, what the token says |
@@ -11,20 +11,24 @@
 //! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the [`TenantPrincipal`], the one thing
 //! that opens the [`Journal`].
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::header::LOCATION;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tower_http::trace::TraceLayer;
 
-use tenantry::{RequireScopeLayer, ResourceServer, TenantPrincipal};
+use tenantry::{ProvenTenant, RequireScopeLayer, ResourceServer, TenantPrincipal};
 
+use crate::booked::Booked;
+use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::ledger::JournalEntry;
 use crate::problem::Problem;
-use crate::store::{Journal, MAX_LIMIT};
+use crate::sent::Sent;
+use crate::store::{Done, Journal, MAX_LIMIT};
 use crate::wire::{NewEntry, Object};
 
 /// The most bytes of a request's body.
@@ -65,14 +69,24 @@ fn span(request: &Request) -> tracing::Span {
 async fn create(
     State(journal): State<Journal>,
     principal: TenantPrincipal,
-    entry: Result<Json<Object<NewEntry>>, JsonRejection>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Booked>), Problem> {
-    let Json(Object(new)) = entry?;
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let attempt = sent.attempt(&principal)?;
+    let Object(new) = sent.json::<Object<NewEntry>>().await?;
     let entry = JournalEntry::try_from(new)?;
     let tenant = principal.tenant();
-    let id = journal.book(tenant, &entry).await?.to_string();
-    let location = format!("/{tenant}/journal-entries/{id}");
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(Booked { id, entry })))
+    let done = journal.book(tenant, &entry, attempt.as_ref()).await?;
+    Ok(created(tenant, done))
+}
+
+/// The answer to a booking, also to one that was booked before.
+fn created(tenant: &ProvenTenant, Done { booked, replayed }: Done) -> Response {
+    let location = format!("/{tenant}/journal-entries/{}", booked.id);
+    let mut answer = (StatusCode::CREATED, [(LOCATION, location)], Json(booked)).into_response();
+    if replayed {
+        answer.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    answer
 }
 
 async fn list(
@@ -86,8 +100,7 @@ async fn list(
         return Err(Problem::limit_out_of_range());
     }
     let newest = journal.newest(principal.tenant(), limit).await?;
-    let entries = newest.into_iter().map(|(id, entry)| Booked { id: id.to_string(), entry });
-    Ok(Json(Entries { entries: entries.collect() }))
+    Ok(Json(Entries { entries: newest }))
 }
 
 async fn find(
@@ -99,8 +112,7 @@ async fn find(
     let Path(EntryPath { id }) = path.map_err(|_| Problem::entry_not_found())?;
     let parsed = id.parse().map_err(|_| Problem::entry_not_found())?;
     let found = journal.find(principal.tenant(), parsed).await?;
-    let entry = found.ok_or_else(Problem::entry_not_found)?;
-    Ok(Json(Booked { id, entry }))
+    Ok(Json(found.ok_or_else(Problem::entry_not_found)?))
 }
 
 async fn whoami(principal: TenantPrincipal) -> Json<Caller> {
@@ -123,14 +135,6 @@ struct EntryPath {
 #[serde(deny_unknown_fields)]
 struct Page {
     limit: Option<u32>,
-}
-
-/// An entry with the id it was booked under.
-#[derive(Debug, Serialize)]
-struct Booked {
-    id: String,
-    #[serde(flatten)]
-    entry: JournalEntry,
 }
 
 /// A list of entries: an object, so that it can say more than the entries later.

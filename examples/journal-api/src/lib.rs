@@ -5,9 +5,10 @@
 //! | port, shutdown | [`serve`] |
 //! | `/healthz`, `/readyz` | [`health`] |
 //! | routes, scopes, handlers | [`api`] |
-//! | JSON in | [`wire`] |
+//! | JSON in | `sent`, [`wire`] |
+//! | the same request again | [`idempotency`] |
 //! | what is booked balances | [`ledger`], [`amount`], [`invalid`] |
-//! | tables with a tenant column | [`store`], [`id`], [`store_error`] |
+//! | tables with a tenant column | [`store`], [`booked`], [`id`], [`store_error`] |
 //! | answers that are not entries | [`problem`] |
 //!
 //! The rest starts it: [`args`], [`run`], [`run_error`], and for the demonstration [`demo`],
@@ -16,15 +17,18 @@
 pub mod amount;
 pub mod api;
 pub mod args;
+pub mod booked;
 pub mod demo;
 pub mod health;
 pub mod id;
+pub mod idempotency;
 pub mod invalid;
 pub mod ledger;
 pub mod problem;
 mod rows;
 pub mod run;
 pub mod run_error;
+mod sent;
 pub mod serve;
 pub mod store;
 pub mod store_error;

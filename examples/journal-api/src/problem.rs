@@ -6,15 +6,21 @@
 //! | code | status | when |
 //! |---|---|---|
 //! | `json_malformed` | 400 | the body is not JSON |
+//! | `body_incomplete` | 400 | the body ended before its time |
+//! | `idempotency_key_invalid` | 400 | the `Idempotency-Key` is none |
 //! | `query_malformed` | 400 | the query is not `limit=` and a number from 1 to 100, or nothing |
 //! | `entry_not_found` | 404 | this tenant has no such entry |
 //! | `route_not_found` | 404 | there is nothing at this path |
 //! | `method_not_allowed` | 405 | not with this method |
+//! | `body_too_slow` | 408 | the body did not arrive in time |
+//! | `idempotency_key_in_progress` | 409 | a request with this key is being worked on |
 //! | `body_too_large` | 413 | more than 1 MiB |
 //! | `media_type_unsupported` | 415 | the body does not say it is JSON |
 //! | `entry_invalid` | 422 | JSON, but not a journal entry |
 //! | `entry_unbalanced` | 422 | debits and credits differ; `difference` says by how much |
+//! | `idempotency_key_reused` | 422 | this key was of another request |
 //! | `internal` | 500 | the database does not answer; the log says why |
+//! | `busy` | 503 | too many requests are being worked on |
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 
@@ -28,7 +34,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::idempotency::InvalidKey;
 use crate::invalid::InvalidEntry;
+use crate::store::BookError;
 use crate::store_error::StoreError;
 
 /// The most bytes of a detail that quotes from the request.
@@ -103,6 +111,17 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "query_malformed", "the query cannot be read", detail)
     }
 
+    /// The body did not arrive in time.
+    #[must_use]
+    pub fn body_too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "the body did not arrive in time",
+            "Nothing was booked. Send the body without pauses.",
+        )
+    }
+
     fn too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -130,6 +149,51 @@ impl From<InvalidEntry> for Problem {
     }
 }
 
+impl From<InvalidKey> for Problem {
+    fn from(invalid: InvalidKey) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "idempotency_key_invalid",
+            "the Idempotency-Key cannot be used",
+            invalid.to_string(),
+        )
+    }
+}
+
+impl From<BookError> for Problem {
+    fn from(error: BookError) -> Self {
+        match error {
+            BookError::KeyInProgress => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency_key_in_progress",
+                "a request with this Idempotency-Key is being worked on",
+                "Wait for its answer, or send the same request again in a moment.",
+            ),
+            BookError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this Idempotency-Key was of another request",
+                "A retry has the same path and the same body. Choose a new key for another one.",
+            ),
+            BookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::too_large();
+        }
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "body_incomplete",
+            "the body ended before its time",
+            "Nothing was booked. Send it again.",
+        )
+    }
+}
+
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         match &rejection {
@@ -145,12 +209,7 @@ impl From<JsonRejection> for Problem {
                 "the body does not say that it is JSON",
                 "Send Content-Type: application/json.",
             ),
-            JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(_))
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE =>
-            {
-                Self::too_large()
-            }
-            // Broken JSON, and a body that ended before its time.
+            // Broken JSON. That the body did not arrive is known before.
             _ => Self::new(
                 StatusCode::BAD_REQUEST,
                 "json_malformed",
@@ -191,12 +250,14 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let retry = self.status == StatusCode::SERVICE_UNAVAILABLE
+            || self.code == "idempotency_key_in_progress";
         let mut response = (self.status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if retry {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
@@ -225,6 +286,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::JournalEntry;
+    use crate::sent::Sent;
     use crate::wire::NewEntry;
 
     async fn answer(problem: Problem) -> (StatusCode, Value) {
@@ -239,8 +301,8 @@ mod tests {
     async fn sent(content_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
         let request =
             Request::builder().header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
-        let rejection = Json::<NewEntry>::from_request(request, &()).await.unwrap_err();
-        answer(rejection.into()).await
+        let problem = async { Sent::from_request(request, &()).await?.json::<NewEntry>().await };
+        answer(problem.await.unwrap_err()).await
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Database rows into entries. What is read is checked like what a caller sends.
 
-use crate::id::EntryId;
+use crate::booked::Booked;
 use crate::ledger::JournalEntry;
 use crate::store_error::StoreError;
 use crate::wire::{NewEntry, NewLine, Object};
@@ -20,7 +20,7 @@ pub(crate) struct LineRow {
 /// Collects the lines of entries that come one entry after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    finished: Vec<(EntryId, JournalEntry)>,
+    finished: Vec<Booked>,
     current: Option<(String, NewEntry)>,
 }
 
@@ -45,7 +45,7 @@ impl Rows {
     }
 
     /// Returns the entries in the order their lines came.
-    pub(crate) fn finish(mut self) -> Result<Vec<(EntryId, JournalEntry)>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Booked>, StoreError> {
         self.finish_current()?;
         Ok(self.finished)
     }
@@ -54,7 +54,7 @@ impl Rows {
         if let Some((id, entry)) = self.current.take() {
             let id = id.parse().map_err(StoreError::corrupt)?;
             let entry = JournalEntry::try_from(entry).map_err(StoreError::corrupt)?;
-            self.finished.push((id, entry));
+            self.finished.push(Booked { id, entry });
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 mod entries;
 mod health;
 mod program;
+mod retries;
 mod running;
 mod shutdown;
 mod tour;

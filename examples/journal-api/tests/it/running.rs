@@ -25,7 +25,10 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Self {
-        let demo = Demo::start(ANY_PORT, ANY_PORT, None).await.unwrap();
+        Self::of(Demo::start(ANY_PORT, ANY_PORT, None).await.unwrap())
+    }
+
+    pub(crate) fn of(demo: Demo) -> Self {
         let url = demo.url();
         let Demo { service, issuer, journal } = demo;
         let (stop, stopped) = oneshot::channel();

@@ -1,0 +1,92 @@
+//! Booking: one transaction, with the key of the request that asked for it.
+
+use sqlx::SqliteConnection;
+
+use tenantry::ProvenTenant;
+
+use super::book_error::BookError;
+use super::{Journal, kept};
+use crate::booked::Booked;
+use crate::id::EntryId;
+use crate::idempotency::Attempt;
+use crate::ledger::JournalEntry;
+use crate::store_error::StoreError;
+
+/// What a request to book led to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Done {
+    /// The entry, as it was when it was booked.
+    pub booked: Booked,
+    /// Whether an earlier attempt booked it.
+    pub replayed: bool,
+}
+
+impl Journal {
+    /// Books `entry` for `tenant`. What an `attempt` booked before is not booked again.
+    ///
+    /// # Errors
+    ///
+    /// See [`BookError`]. Then none of it is booked.
+    ///
+    /// # Cancel safety
+    ///
+    /// All of it is booked or none, and with it the key of the attempt.
+    pub async fn book(
+        &self,
+        tenant: &ProvenTenant,
+        entry: &JournalEntry,
+        attempt: Option<&Attempt>,
+    ) -> Result<Done, BookError> {
+        let _under_way = self.under_way.begin(tenant, attempt)?;
+        let now = self.clock.unix();
+        // Other writers are waited for here, and at no later statement.
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        if let Some(attempt) = attempt {
+            if let Some(booked) = kept::find(&mut transaction, tenant, attempt, now).await? {
+                return Ok(Done { booked, replayed: true });
+            }
+            kept::prune(&mut transaction, tenant, now).await?;
+        }
+        let id = EntryId::new();
+        insert(&mut transaction, tenant, id, entry).await?;
+        if let Some(attempt) = attempt {
+            kept::keep(&mut transaction, tenant, attempt, id, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(Done { booked: Booked { id, entry: entry.clone() }, replayed: false })
+    }
+}
+
+/// Writes the lines, and then the entry, which closes it.
+async fn insert(
+    transaction: &mut SqliteConnection,
+    tenant: &ProvenTenant,
+    id: EntryId,
+    entry: &JournalEntry,
+) -> Result<(), StoreError> {
+    let id = id.to_string();
+    for (position, line) in (0_i64..).zip(entry.lines()) {
+        sqlx::query(
+            "INSERT INTO journal_line \
+             (tenant, entry, position, account, side, amount, currency) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(tenant.as_str())
+        .bind(&id)
+        .bind(position)
+        .bind(line.account())
+        .bind(line.side().as_str())
+        .bind(line.amount().to_string())
+        .bind(line.currency().code())
+        .execute(&mut *transaction)
+        .await?;
+    }
+    sqlx::query("INSERT INTO journal_entry (tenant, id, date, memo) VALUES (?, ?, ?, ?)")
+        .bind(tenant.as_str())
+        .bind(&id)
+        .bind(entry.date().to_string())
+        .bind(entry.memo())
+        .execute(&mut *transaction)
+        .await?;
+    Ok(())
+}
