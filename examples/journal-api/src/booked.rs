@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::id::EntryId;
 use crate::ledger::JournalEntry;
 
-/// An entry with the id it was booked under.
+/// An entry with the id it was booked under, and what it has to do with others.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Booked {
     /// Its name.
@@ -13,4 +13,10 @@ pub struct Booked {
     /// What was booked.
     #[serde(flatten)]
     pub entry: JournalEntry,
+    /// The entry that this one takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<EntryId>,
+    /// The entry that takes this one back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reversed_by: Option<EntryId>,
 }

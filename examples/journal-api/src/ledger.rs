@@ -103,6 +103,16 @@ pub struct Line {
 }
 
 impl Line {
+    /// Returns the line that takes this one back: on the other side.
+    #[must_use]
+    pub const fn exchanged(mut self) -> Self {
+        self.side = match self.side {
+            Side::Credit => Side::Debit,
+            Side::Debit => Side::Credit,
+        };
+        self
+    }
+
     /// Returns the number of the account.
     #[must_use]
     pub const fn account(&self) -> &str {
@@ -194,7 +204,7 @@ fn add(sum: Decimal, side: Side, amount: Decimal) -> Option<Decimal> {
 }
 
 /// A date written as `2026-11-21` and in no other way.
-fn date(text: &str) -> Option<Date> {
+pub(crate) fn date(text: &str) -> Option<Date> {
     let date = text.parse::<Date>().ok()?;
     (date.year() >= 0 && date.to_string() == text).then_some(date)
 }

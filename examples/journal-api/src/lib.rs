@@ -4,10 +4,11 @@
 //! |---|---|
 //! | port, shutdown | [`serve`] |
 //! | `/healthz`, `/readyz` | [`health`] |
-//! | routes, scopes, handlers | [`api`] |
+//! | routes, handlers | [`api`] |
+//! | what a route needs | [`scopes`] |
 //! | JSON in | `sent`, [`wire`] |
 //! | the same request again | [`idempotency`] |
-//! | what is booked balances | [`ledger`], [`amount`], [`invalid`] |
+//! | what is booked balances | [`ledger`], [`amount`], [`reversal`], [`invalid`] |
 //! | tables with a tenant column | [`store`], [`booked`], [`id`], [`store_error`] |
 //! | answers that are not entries | [`problem`] |
 //!
@@ -25,9 +26,11 @@ pub mod idempotency;
 pub mod invalid;
 pub mod ledger;
 pub mod problem;
+pub mod reversal;
 mod rows;
 pub mod run;
 pub mod run_error;
+pub mod scopes;
 mod sent;
 pub mod serve;
 pub mod store;

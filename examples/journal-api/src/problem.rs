@@ -13,6 +13,8 @@
 //! | `route_not_found` | 404 | there is nothing at this path |
 //! | `method_not_allowed` | 405 | not with this method |
 //! | `body_too_slow` | 408 | the body did not arrive in time |
+//! | `entry_is_reversal` | 409 | a reversal is not reversed |
+//! | `entry_reversed` | 409 | the entry was reversed before |
 //! | `idempotency_key_in_progress` | 409 | a request with this key is being worked on |
 //! | `body_too_large` | 413 | more than 1 MiB |
 //! | `media_type_unsupported` | 415 | the body does not say it is JSON |
@@ -86,7 +88,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "route_not_found",
             "there is nothing at this path",
-            "There are /{tenant}/journal-entries with /{id} behind it, and /{tenant}/whoami.",
+            "/docs lists what there is.",
         )
     }
 
@@ -163,6 +165,20 @@ impl From<InvalidKey> for Problem {
 impl From<BookError> for Problem {
     fn from(error: BookError) -> Self {
         match error {
+            BookError::AlreadyReversed(by) => Self::new(
+                StatusCode::CONFLICT,
+                "entry_reversed",
+                "the entry was reversed before",
+                format!("It was reversed by {by}, and an entry is reversed once."),
+            ),
+            BookError::Invalid(invalid) => invalid.into(),
+            BookError::IsReversal => Self::new(
+                StatusCode::CONFLICT,
+                "entry_is_reversal",
+                "the entry is a reversal",
+                "A reversal is not reversed. Book the entry again.",
+            ),
+            BookError::NotFound => Self::entry_not_found(),
             BookError::KeyInProgress => Self::new(
                 StatusCode::CONFLICT,
                 "idempotency_key_in_progress",

@@ -42,6 +42,11 @@ impl Sent {
         Ok(Attempt::of(by, headers, digest)?)
     }
 
+    /// Reads the body as JSON if there is one.
+    pub(crate) async fn optional_json<T: DeserializeOwned>(self) -> Result<Option<T>, Problem> {
+        if self.body.is_empty() { Ok(None) } else { self.json().await.map(Some) }
+    }
+
     /// Reads the body as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, Problem> {
         let request = Request::from_parts(self.parts, Body::from(self.body));

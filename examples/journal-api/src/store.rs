@@ -1,12 +1,14 @@
 //! The journal: SQLite tables shared by all tenants, with a tenant column.
 //!
-//! Every method takes the tenant as a [`ProvenTenant`], which cannot be made of a string, and every
+//! Every method takes the tenant as a [`ProvenTenant`](tenantry::ProvenTenant), which cannot be made of a string, and every
 //! query compares the tenant column with it. So there is no call that reads or writes for a tenant
 //! other than the one the request was proven to be of.
 
 mod book_error;
 mod booking;
 mod kept;
+mod reading;
+mod reversing;
 mod under_way;
 
 use std::fmt;
@@ -14,25 +16,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
-use futures_util::stream::BoxStream;
+use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqliteExecutor, SqlitePool};
 use tempfile::TempDir;
 
-use tenantry::{Clock, ProvenTenant, SystemClock};
+use tenantry::{Clock, SystemClock};
 
-use crate::booked::Booked;
-use crate::id::EntryId;
-use crate::rows::{LineRow, Rows};
 use crate::store_error::StoreError;
 
 pub use book_error::BookError;
 pub use booking::Done;
+pub use reading::MAX_LIMIT;
 use under_way::UnderWay;
-
-/// The most entries that [`Journal::newest`] returns.
-pub const MAX_LIMIT: u32 = 100;
 
 /// The repository of journal entries. Cheap to clone.
 #[derive(Clone)]
@@ -90,45 +85,6 @@ impl Journal {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Returns the entry `id` of `tenant`; `None` if the tenant has no such entry, whether or not
-    /// another one has.
-    ///
-    /// # Errors
-    ///
-    /// If the database cannot be read.
-    pub async fn find(
-        &self,
-        tenant: &ProvenTenant,
-        id: EntryId,
-    ) -> Result<Option<Booked>, StoreError> {
-        find(&self.pool, tenant, id).await
-    }
-
-    /// Returns the entries of `tenant` that were booked last, newest first: at most `limit`, and
-    /// never more than [`MAX_LIMIT`].
-    ///
-    /// # Errors
-    ///
-    /// If the database cannot be read.
-    pub async fn newest(
-        &self,
-        tenant: &ProvenTenant,
-        limit: u32,
-    ) -> Result<Vec<Booked>, StoreError> {
-        let rows = sqlx::query_as(
-            "SELECT entry.id, entry.date, entry.memo, \
-                    line.account, line.side, line.amount, line.currency \
-             FROM (SELECT tenant, id, date, memo FROM journal_entry \
-                   WHERE tenant = ? ORDER BY id DESC LIMIT ?) AS entry \
-             JOIN journal_line AS line ON line.tenant = entry.tenant AND line.entry = entry.id \
-             ORDER BY entry.id DESC, line.position",
-        )
-        .bind(tenant.as_str())
-        .bind(limit.min(MAX_LIMIT))
-        .fetch(&self.pool);
-        entries(rows).await
-    }
-
     /// Asks the database for nothing, to see whether it answers.
     ///
     /// # Errors
@@ -149,37 +105,6 @@ impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Journal").finish_non_exhaustive()
     }
-}
-
-/// Reads one entry of `tenant`, also within a transaction.
-async fn find(
-    database: impl SqliteExecutor<'_>,
-    tenant: &ProvenTenant,
-    id: EntryId,
-) -> Result<Option<Booked>, StoreError> {
-    let rows = sqlx::query_as(
-        "SELECT entry.id, entry.date, entry.memo, \
-                    line.account, line.side, line.amount, line.currency \
-             FROM journal_entry AS entry \
-             JOIN journal_line AS line ON line.tenant = entry.tenant AND line.entry = entry.id \
-             WHERE entry.tenant = ? AND entry.id = ? \
-             ORDER BY line.position",
-    )
-    .bind(tenant.as_str())
-    .bind(id.to_string())
-    .fetch(database);
-    Ok(entries(rows).await?.pop())
-}
-
-/// Puts the lines back together that belong to one entry.
-async fn entries(
-    mut lines: BoxStream<'_, Result<LineRow, sqlx::Error>>,
-) -> Result<Vec<Booked>, StoreError> {
-    let mut rows = Rows::default();
-    while let Some(line) = lines.try_next().await? {
-        rows.push(line)?;
-    }
-    rows.finish()
 }
 
 #[cfg(test)]

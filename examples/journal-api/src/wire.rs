@@ -39,6 +39,18 @@ pub struct NewLine {
     pub currency: String,
 }
 
+/// What a caller says about a reversal, nothing of which has to be said.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewReversal {
+    /// The day it is booked on, if it is not that of the entry it reverses.
+    #[serde(default)]
+    pub date: Option<String>,
+    /// The booking text, if it is not the usual one.
+    #[serde(default)]
+    pub memo: Option<String>,
+}
+
 /// A `T` that is written as a JSON object. By itself, a struct would be read from an array, too.
 #[derive(Clone, Debug)]
 pub struct Object<T>(pub T);

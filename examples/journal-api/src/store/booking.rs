@@ -5,11 +5,12 @@ use sqlx::SqliteConnection;
 use tenantry::ProvenTenant;
 
 use super::book_error::BookError;
-use super::{Journal, kept};
+use super::{Journal, kept, reversing};
 use crate::booked::Booked;
 use crate::id::EntryId;
 use crate::idempotency::Attempt;
 use crate::ledger::JournalEntry;
+use crate::reversal::Reversal;
 use crate::store_error::StoreError;
 
 /// What a request to book led to.
@@ -37,6 +38,34 @@ impl Journal {
         entry: &JournalEntry,
         attempt: Option<&Attempt>,
     ) -> Result<Done, BookError> {
+        self.write(tenant, Work::Book(entry), attempt).await
+    }
+
+    /// Books what takes the entry `original` of `tenant` back.
+    ///
+    /// # Errors
+    ///
+    /// See [`BookError`]. Then nothing is booked.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`book`](Self::book).
+    pub async fn reverse(
+        &self,
+        tenant: &ProvenTenant,
+        original: EntryId,
+        how: &Reversal,
+        attempt: Option<&Attempt>,
+    ) -> Result<Done, BookError> {
+        self.write(tenant, Work::Reverse(original, how), attempt).await
+    }
+
+    async fn write(
+        &self,
+        tenant: &ProvenTenant,
+        work: Work<'_>,
+        attempt: Option<&Attempt>,
+    ) -> Result<Done, BookError> {
         let _under_way = self.under_way.begin(tenant, attempt)?;
         let now = self.clock.unix();
         // Other writers are waited for here, and at no later statement.
@@ -47,24 +76,34 @@ impl Journal {
             }
             kept::prune(&mut transaction, tenant, now).await?;
         }
-        let id = EntryId::new();
-        insert(&mut transaction, tenant, id, entry).await?;
+        let booked = match work {
+            Work::Book(entry) => insert(&mut transaction, tenant, entry.clone()).await?,
+            Work::Reverse(original, how) => {
+                reversing::insert(&mut transaction, tenant, original, how).await?
+            }
+        };
         if let Some(attempt) = attempt {
-            kept::keep(&mut transaction, tenant, attempt, id, now).await?;
+            kept::keep(&mut transaction, tenant, attempt, booked.id, now).await?;
         }
         transaction.commit().await?;
-        Ok(Done { booked: Booked { id, entry: entry.clone() }, replayed: false })
+        Ok(Done { booked, replayed: false })
     }
 }
 
+/// What is to be booked.
+enum Work<'a> {
+    Book(&'a JournalEntry),
+    Reverse(EntryId, &'a Reversal),
+}
+
 /// Writes the lines, and then the entry, which closes it.
-async fn insert(
+pub(super) async fn insert(
     transaction: &mut SqliteConnection,
     tenant: &ProvenTenant,
-    id: EntryId,
-    entry: &JournalEntry,
-) -> Result<(), StoreError> {
-    let id = id.to_string();
+    entry: JournalEntry,
+) -> Result<Booked, StoreError> {
+    let id = EntryId::new();
+    let id_text = id.to_string();
     for (position, line) in (0_i64..).zip(entry.lines()) {
         sqlx::query(
             "INSERT INTO journal_line \
@@ -72,7 +111,7 @@ async fn insert(
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(tenant.as_str())
-        .bind(&id)
+        .bind(&id_text)
         .bind(position)
         .bind(line.account())
         .bind(line.side().as_str())
@@ -83,10 +122,10 @@ async fn insert(
     }
     sqlx::query("INSERT INTO journal_entry (tenant, id, date, memo) VALUES (?, ?, ?, ?)")
         .bind(tenant.as_str())
-        .bind(&id)
+        .bind(&id_text)
         .bind(entry.date().to_string())
         .bind(entry.memo())
         .execute(&mut *transaction)
         .await?;
-    Ok(())
+    Ok(Booked { id, entry, reverses: None, reversed_by: None })
 }

@@ -41,7 +41,9 @@ pub(super) async fn find(
         return Err(BookError::KeyReused);
     }
     let id = entry.parse().map_err(StoreError::corrupt)?;
-    Ok(super::find(transaction, tenant, id).await?)
+    let booked = super::reading::find(transaction, tenant, id).await?;
+    // It was not reversed yet.
+    Ok(booked.map(|booked| Booked { reversed_by: None, ..booked }))
 }
 
 /// Keeps the key of `attempt`, in the place of one that has had its time.

@@ -1,10 +1,13 @@
 mod retries;
+mod reversals;
 
 use serde_json::json;
 
+use tenantry::ProvenTenant;
+
 use super::*;
+use crate::id::EntryId;
 use crate::ledger::JournalEntry;
-use crate::store::BookError;
 use crate::wire::NewEntry;
 
 /// Books as a request without a key does.
@@ -56,6 +59,22 @@ fn entry(memo: &str) -> JournalEntry {
     new.try_into().unwrap()
 }
 
+/// Gives tenant2 entries with the ids of tenant1's. Ids are random, so this does not happen by
+/// itself: it shows that joins name the tenant.
+async fn copy_to_tenant2(journal: &Journal) {
+    let mut transaction = journal.pool.begin().await.unwrap();
+    for copy in [
+        "INSERT INTO journal_line SELECT 'tenant2', entry, position, account, side, \
+         amount || '5', currency FROM journal_line \
+         WHERE tenant = 'tenant1' AND currency = 'JPY'",
+        "INSERT INTO journal_entry SELECT 'tenant2', id, date, 'theirs' FROM journal_entry \
+         WHERE tenant = 'tenant1'",
+    ] {
+        sqlx::query(copy).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
 /// Runs a statement past the repository.
 async fn run(journal: &Journal, sql: &'static str) -> Result<u64, String> {
     let done = sqlx::query(sql).execute(&journal.pool).await;
@@ -91,18 +110,7 @@ async fn isolation_two_tenants_may_have_an_entry_of_one_id() {
     let (_dir, journal) = journal().await;
     let (ours, theirs) = (proven("tenant1"), proven("tenant2"));
     let id = book(&journal, &ours, &entry("ours")).await.unwrap();
-    // Ids are random, so this does not happen by itself: it shows that joins name the tenant.
-    let mut transaction = journal.pool.begin().await.unwrap();
-    for copy in [
-        "INSERT INTO journal_line SELECT 'tenant2', entry, position, account, side, \
-         amount || '5', currency FROM journal_line \
-         WHERE tenant = 'tenant1' AND currency = 'JPY'",
-        "INSERT INTO journal_entry SELECT 'tenant2', id, date, 'theirs' FROM journal_entry \
-         WHERE tenant = 'tenant1'",
-    ] {
-        sqlx::query(copy).execute(&mut *transaction).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
+    copy_to_tenant2(&journal).await;
 
     assert_eq!(find(&journal, &ours, id).await.unwrap(), Some(entry("ours")));
     assert_eq!(newest(&journal, &ours, 100).await.unwrap(), [(id, entry("ours"))]);

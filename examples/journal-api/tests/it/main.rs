@@ -9,6 +9,7 @@ mod entries;
 mod health;
 mod program;
 mod retries;
+mod reversals;
 mod running;
 mod shutdown;
 mod tour;

@@ -10,7 +10,7 @@ use crate::idempotency::{Attempt, IDEMPOTENCY_KEY, KEPT, RequestDigest};
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
-fn attempt(by: &TenantAwareRequest, key: &str, body: &str) -> Attempt {
+pub(super) fn attempt(by: &TenantAwareRequest, key: &str, body: &str) -> Attempt {
     let mut headers = HeaderMap::new();
     headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&format!("\"{key}\"")).unwrap());
     let request = RequestDigest::of(&Method::POST, "/journal-entries", body.as_bytes());

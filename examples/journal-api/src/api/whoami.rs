@@ -1,0 +1,28 @@
+//! What a request was proven to be.
+
+use axum::Json;
+use serde::Serialize;
+
+use tenantry::TenantPrincipal;
+
+pub(super) async fn whoami(caller: TenantPrincipal) -> Json<Caller> {
+    Json(Caller {
+        tenant: caller.tenant().to_string(),
+        issuer: caller.issuer().to_string(),
+        subject: caller.subject().map(ToString::to_string),
+        client_id: caller.client_id().map(ToString::to_string),
+        scopes: caller.scopes().map(ToString::to_string).collect(),
+    })
+}
+
+/// What a request was proven to be. Scopes are this tenant's, without the tenant in front.
+#[derive(Debug, Serialize)]
+pub(super) struct Caller {
+    tenant: String,
+    issuer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    scopes: Vec<String>,
+}
