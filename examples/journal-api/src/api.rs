@@ -6,12 +6,14 @@
 //! | `POST /{tenant}/journal-entries/{id}/reversal` | the same | 201, the [reversal](crate::reversal), likewise; 404, 409 |
 //! | `GET /{tenant}/journal-entries?limit=50` | `journal.read` | 200, the newest entries |
 //! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
+//! | `GET /{tenant}/trial-balance?from=2026-01-01&to=2026-12-31` | `journal.read` | 200, [sums](crate::balance) |
 //! | `GET /{tenant}/whoami` | none | 200, what the token says |
 //!
 //! No handler reads the `{tenant}` of the path: the layer compared it with the token, and what they
 //! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the [`TenantPrincipal`], the one thing
 //! that opens the [`Journal`].
 
+mod balance;
 mod entries;
 mod entry_path;
 mod reversal;
@@ -26,6 +28,7 @@ use tenantry::ResourceServer;
 
 use crate::problem::Problem;
 use crate::store::Journal;
+use balance::trial_balance;
 use entries::{create, find, list};
 use reversal::reverse;
 use whoami::whoami;
@@ -39,6 +42,7 @@ pub fn router(erp: &ResourceServer, journal: Journal) -> Router {
         .route("/{tenant}/journal-entries", get(list).post(create))
         .route("/{tenant}/journal-entries/{id}", get(find))
         .route("/{tenant}/journal-entries/{id}/reversal", post(reverse))
+        .route("/{tenant}/trial-balance", get(trial_balance))
         .route("/{tenant}/whoami", get(whoami))
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -9,6 +9,7 @@
 //! | JSON in | `sent`, [`wire`] |
 //! | the same request again | [`idempotency`] |
 //! | what is booked balances | [`ledger`], [`amount`], [`reversal`], [`invalid`] |
+//! | what was booked adds up | [`balance`] |
 //! | tables with a tenant column | [`store`], [`booked`], [`id`], [`store_error`] |
 //! | answers that are not entries | [`problem`] |
 //!
@@ -18,6 +19,7 @@
 pub mod amount;
 pub mod api;
 pub mod args;
+pub mod balance;
 pub mod booked;
 pub mod demo;
 pub mod health;

@@ -8,7 +8,7 @@
 //! | `json_malformed` | 400 | the body is not JSON |
 //! | `body_incomplete` | 400 | the body ended before its time |
 //! | `idempotency_key_invalid` | 400 | the `Idempotency-Key` is none |
-//! | `query_malformed` | 400 | the query is not `limit=` and a number from 1 to 100, or nothing |
+//! | `query_malformed` | 400 | the query has a part that the route does not know or cannot read |
 //! | `entry_not_found` | 404 | this tenant has no such entry |
 //! | `route_not_found` | 404 | there is nothing at this path |
 //! | `method_not_allowed` | 405 | not with this method |
@@ -21,6 +21,7 @@
 //! | `entry_invalid` | 422 | JSON, but not a journal entry |
 //! | `entry_unbalanced` | 422 | debits and credits differ; `difference` says by how much |
 //! | `idempotency_key_reused` | 422 | this key was of another request |
+//! | `trial_balance_too_large` | 422 | too many accounts, or sums with too many digits |
 //! | `internal` | 500 | the database does not answer; the log says why |
 //! | `busy` | 503 | too many requests are being worked on |
 //!
@@ -36,6 +37,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::balance::BalanceError;
 use crate::idempotency::InvalidKey;
 use crate::invalid::InvalidEntry;
 use crate::store::BookError;
@@ -109,7 +111,8 @@ impl Problem {
         Self::query("limit is a number from 1 to 100")
     }
 
-    fn query(detail: impl Into<String>) -> Self {
+    /// The query cannot be read.
+    pub(crate) fn query(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "query_malformed", "the query cannot be read", detail)
     }
 
@@ -158,6 +161,17 @@ impl From<InvalidKey> for Problem {
             "idempotency_key_invalid",
             "the Idempotency-Key cannot be used",
             invalid.to_string(),
+        )
+    }
+}
+
+impl From<BalanceError> for Problem {
+    fn from(error: BalanceError) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "trial_balance_too_large",
+            "the trial balance is too large",
+            format!("In this period {error}. Ask for a shorter one."),
         )
     }
 }

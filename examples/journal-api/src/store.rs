@@ -4,6 +4,7 @@
 //! query compares the tenant column with it. So there is no call that reads or writes for a tenant
 //! other than the one the request was proven to be of.
 
+mod balance;
 mod book_error;
 mod booking;
 mod kept;

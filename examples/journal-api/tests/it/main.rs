@@ -5,6 +5,7 @@
     reason = "clippy knows tests by their attribute, and not what they share"
 )]
 
+mod balance;
 mod entries;
 mod health;
 mod program;

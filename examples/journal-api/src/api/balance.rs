@@ -1,0 +1,42 @@
+//! The trial balance.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use tenantry::Scoped;
+
+use crate::balance::{Period, TrialBalance};
+use crate::ledger::date;
+use crate::problem::Problem;
+use crate::scopes::Read;
+use crate::store::Journal;
+
+pub(super) async fn trial_balance(
+    caller: Scoped<Read>,
+    State(journal): State<Journal>,
+    days: Result<Query<Days>, QueryRejection>,
+) -> Result<Json<TrialBalance>, Problem> {
+    let Query(days) = days?;
+    let period = Period { from: day(days.from)?, to: day(days.to)? };
+    if period.from.zip(period.to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::query("from is a day after to"));
+    }
+    Ok(Json(journal.trial_balance(caller.tenant(), period).await??))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Days {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+fn day(text: Option<String>) -> Result<Option<Date>, Problem> {
+    let read = |text: String| {
+        date(&text).ok_or_else(|| Problem::query("from and to are days written as 2026-11-21"))
+    };
+    text.map(read).transpose()
+}
