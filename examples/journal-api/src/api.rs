@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, the entry; an `Idempotency-Key` makes it [repeatable](crate::idempotency) |
 //! | `POST /{tenant}/journal-entries/{id}/reversal` | the same | 201, the [reversal](crate::reversal), likewise; 404, 409 |
-//! | `GET /{tenant}/journal-entries?limit=50` | `journal.read` | 200, the newest entries |
+//! | `GET /{tenant}/journal-entries?limit=50&cursor=…` | `journal.read` | 200, the newest entries and a [cursor](crate::cursor) for the next |
 //! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
 //! | `GET /{tenant}/trial-balance?from=2026-01-01&to=2026-12-31` | `journal.read` | 200, [sums](crate::balance) |
 //! | `GET /{tenant}/whoami` | none | 200, what the token says |

@@ -22,6 +22,14 @@ impl EntryId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub(crate) const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
 }
 
 impl fmt::Display for EntryId {

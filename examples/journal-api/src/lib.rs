@@ -10,7 +10,7 @@
 //! | the same request again | [`idempotency`] |
 //! | what is booked balances | [`ledger`], [`amount`], [`reversal`], [`invalid`] |
 //! | what was booked adds up | [`balance`] |
-//! | tables with a tenant column | [`store`], [`booked`], [`id`], [`store_error`] |
+//! | tables with a tenant column | [`store`], [`booked`], [`id`], [`cursor`], [`store_error`] |
 //! | answers that are not entries | [`problem`] |
 //!
 //! The rest starts it: [`args`], [`run`], [`run_error`], and for the demonstration [`demo`],
@@ -21,6 +21,7 @@ pub mod api;
 pub mod args;
 pub mod balance;
 pub mod booked;
+pub mod cursor;
 pub mod demo;
 pub mod health;
 pub mod id;

@@ -38,6 +38,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::balance::BalanceError;
+use crate::cursor::InvalidCursor;
 use crate::idempotency::InvalidKey;
 use crate::invalid::InvalidEntry;
 use crate::store::BookError;
@@ -247,6 +248,12 @@ impl From<JsonRejection> for Problem {
                 quoted(&rejection),
             ),
         }
+    }
+}
+
+impl From<InvalidCursor> for Problem {
+    fn from(invalid: InvalidCursor) -> Self {
+        Self::query(invalid.to_string())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::store_error::StoreError;
 
 pub use book_error::BookError;
 pub use booking::Done;
-pub use reading::MAX_LIMIT;
+pub use reading::{MAX_LIMIT, Page};
 use under_way::UnderWay;
 
 /// The repository of journal entries. Cheap to clone.

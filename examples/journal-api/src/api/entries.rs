@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::header::LOCATION;
+use axum::http::header::{LINK, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use tenantry::{ProvenTenant, Scoped};
@@ -17,7 +17,7 @@ use crate::ledger::JournalEntry;
 use crate::problem::Problem;
 use crate::scopes::{Book, Read};
 use crate::sent::Sent;
-use crate::store::{Done, Journal, MAX_LIMIT};
+use crate::store::{Done, Journal, MAX_LIMIT, Page};
 use crate::wire::{NewEntry, Object};
 
 /// How many entries a list has if the caller does not say.
@@ -49,15 +49,22 @@ pub(super) fn created(tenant: &ProvenTenant, Done { booked, replayed }: Done) ->
 pub(super) async fn list(
     caller: Scoped<Read>,
     State(journal): State<Journal>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Entries>, Problem> {
-    let Query(page) = page?;
-    let limit = page.limit.unwrap_or(DEFAULT_LIMIT);
+    place: Result<Query<Place>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(Place { limit, cursor }) = place?;
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::limit_out_of_range());
     }
-    let newest = journal.newest(caller.tenant(), limit).await?;
-    Ok(Json(Entries { entries: newest }))
+    let cursor = cursor.map(|cursor| cursor.parse()).transpose()?;
+    let tenant = caller.tenant();
+    let Page { entries, next } = journal.page(tenant, limit, cursor).await?;
+    let next = next.map(|next| next.to_string());
+    let link = next.as_ref().map(|next| {
+        let link = format!("</{tenant}/journal-entries?limit={limit}&cursor={next}>; rel=\"next\"");
+        AppendHeaders([(LINK, link)])
+    });
+    Ok((link, Json(Entries { entries, next })).into_response())
 }
 
 pub(super) async fn find(
@@ -69,14 +76,19 @@ pub(super) async fn find(
     Ok(Json(found.ok_or_else(Problem::entry_not_found)?))
 }
 
+/// Which part of the list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(super) struct Place {
     limit: Option<u32>,
+    cursor: Option<String>,
 }
 
-/// A list of entries: an object, so that it can say more than the entries later.
+/// A page of entries, newest first.
 #[derive(Debug, Serialize)]
 pub(super) struct Entries {
     entries: Vec<Booked>,
+    /// The `cursor` of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }

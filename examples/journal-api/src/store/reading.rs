@@ -8,11 +8,12 @@ use tenantry::ProvenTenant;
 
 use super::Journal;
 use crate::booked::Booked;
+use crate::cursor::Cursor;
 use crate::id::EntryId;
 use crate::rows::{LineRow, Rows};
 use crate::store_error::StoreError;
 
-/// The most entries that [`Journal::newest`] returns.
+/// The most entries that [`Journal::page`] has.
 pub const MAX_LIMIT: u32 = 100;
 
 /// The lines of the entries that a subquery has, and what these have to do with other entries.
@@ -51,26 +52,45 @@ impl Journal {
         find(&self.pool, tenant, id).await
     }
 
-    /// Returns the entries of `tenant` that were booked last, newest first: at most `limit`, and
-    /// never more than [`MAX_LIMIT`].
+    /// Returns a page of the entries of `tenant`, newest first: those behind `cursor`, or the newest,
+    /// at most `limit`, and never more than [`MAX_LIMIT`].
     ///
     /// # Errors
     ///
     /// If the database cannot be read.
-    pub async fn newest(
+    pub async fn page(
         &self,
         tenant: &ProvenTenant,
         limit: u32,
-    ) -> Result<Vec<Booked>, StoreError> {
+        cursor: Option<Cursor>,
+    ) -> Result<Page, StoreError> {
+        let limit = limit.min(MAX_LIMIT);
         let rows = sqlx::query_as(lines_of!(
-            "WHERE tenant = ? ORDER BY id DESC LIMIT ?",
+            "WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?",
             "entry.id DESC, line.position"
         ))
         .bind(tenant.as_str())
-        .bind(limit.min(MAX_LIMIT))
+        // Without a cursor: before what sorts behind every id.
+        .bind(cursor.map_or_else(|| "~".to_owned(), |cursor| cursor.id().to_string()))
+        // One more, to see whether there is a next page.
+        .bind(limit.saturating_add(1))
         .fetch(&self.pool);
-        entries(rows).await
+        let mut entries = entries(rows).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let last = entries.last().filter(|_| more);
+        Ok(Page { next: last.map(|last| Cursor::behind(last.id)), entries })
     }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Booked>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
 }
 
 /// Reads one entry of `tenant`, also within a transaction.

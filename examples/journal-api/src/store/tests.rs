@@ -1,4 +1,5 @@
 mod balance;
+mod pages;
 mod retries;
 mod reversals;
 
@@ -26,8 +27,8 @@ async fn newest(
     tenant: &ProvenTenant,
     limit: u32,
 ) -> Result<Vec<(EntryId, JournalEntry)>, StoreError> {
-    let newest = journal.newest(tenant, limit).await?;
-    Ok(newest.into_iter().map(|booked| (booked.id, booked.entry)).collect())
+    let page = journal.page(tenant, limit, None).await?;
+    Ok(page.entries.into_iter().map(|booked| (booked.id, booked.entry)).collect())
 }
 
 /// The entry with an id.

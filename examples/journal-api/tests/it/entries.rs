@@ -128,7 +128,8 @@ async fn a_list_has_the_newest_entries_first_and_as_many_as_asked_for() {
     let list = async |query: &str| answer(app.get(&format!("{OURS}{query}"), &token)).await;
 
     assert_eq!(list("").await.1, json!({"entries": [second, first]}));
-    assert_eq!(list("?limit=1").await.1, json!({"entries": [second]}));
+    let (_, page) = list("?limit=1").await;
+    assert_eq!(page, json!({"entries": [second], "next": page["next"]}));
     assert_eq!(list("?limit=100").await.0, StatusCode::OK);
     for query in [
         "?limit=0",
@@ -138,6 +139,10 @@ async fn a_list_has_the_newest_entries_first_and_as_many_as_asked_for() {
         "?limit=",
         "?limit=1&limit=2",
         "?page=2",
+        "?cursor=",
+        "?cursor=2",
+        "?cursor=%00",
+        "?cursor=AAAAAAAAAAAAAAAAAAAAAB",
     ] {
         let (status, problem) = list(query).await;
         assert_eq!(

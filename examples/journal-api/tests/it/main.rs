@@ -8,6 +8,7 @@
 mod balance;
 mod entries;
 mod health;
+mod pages;
 mod program;
 mod retries;
 mod reversals;
