@@ -20,9 +20,8 @@ mod reversal;
 mod whoami;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use tower_http::trace::TraceLayer;
 
 use tenantry::ResourceServer;
 
@@ -48,58 +47,5 @@ pub fn router(erp: &ResourceServer, journal: Journal) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(erp.layer())
-        .layer(TraceLayer::new_for_http().make_span_with(span))
         .with_state(journal)
-}
-
-/// The span of a request. The tenant layer fills in the tenant and the client.
-fn span(request: &Request) -> tracing::Span {
-    tracing::info_span!(
-        "request",
-        method = %request.method(),
-        // Not the query: some callers put a token there.
-        path = request.uri().path(),
-        tenant = tracing::field::Empty,
-        client_id = tracing::field::Empty,
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use axum::body::Body;
-    use tracing_subscriber::fmt::format::FmtSpan;
-
-    use super::*;
-
-    #[test]
-    fn secrets_stay_in_the_span_of_a_request_has_its_path_but_not_its_query() {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&log);
-        let subscriber = tracing_subscriber::fmt()
-            .with_span_events(FmtSpan::NEW)
-            .with_writer(move || Log(Arc::clone(&writer)))
-            .finish();
-
-        let uri = "/tenant1/whoami?access_token=secret";
-        let request = Request::get(uri).body(Body::empty()).unwrap();
-        tracing::subscriber::with_default(subscriber, || drop(span(&request)));
-
-        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
-        assert!(log.contains("/tenant1/whoami"), "{log}");
-        assert!(!log.contains("secret"), "{log}");
-    }
-
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 }

@@ -3,10 +3,12 @@
 //! | a request's way | file |
 //! |---|---|
 //! | port, shutdown | [`serve`] |
+//! | connections | [`connections`] |
+//! | what every request passes | [`layers`], [`request_id`] |
 //! | `/healthz`, `/readyz` | [`health`] |
 //! | routes, handlers | [`api`] |
 //! | what a route needs | [`scopes`] |
-//! | JSON in | `sent`, [`wire`] |
+//! | JSON in | [`sent`], [`wire`] |
 //! | the same request again | [`idempotency`] |
 //! | what is booked balances | [`ledger`], [`amount`], [`reversal`], [`invalid`] |
 //! | what was booked adds up | [`balance`] |
@@ -21,20 +23,23 @@ pub mod api;
 pub mod args;
 pub mod balance;
 pub mod booked;
+pub mod connections;
 pub mod cursor;
 pub mod demo;
 pub mod health;
 pub mod id;
 pub mod idempotency;
 pub mod invalid;
+pub mod layers;
 pub mod ledger;
 pub mod problem;
+pub mod request_id;
 pub mod reversal;
 mod rows;
 pub mod run;
 pub mod run_error;
 pub mod scopes;
-mod sent;
+pub mod sent;
 pub mod serve;
 pub mod store;
 pub mod store_error;

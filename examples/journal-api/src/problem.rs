@@ -22,8 +22,12 @@
 //! | `entry_unbalanced` | 422 | debits and credits differ; `difference` says by how much |
 //! | `idempotency_key_reused` | 422 | this key was of another request |
 //! | `trial_balance_too_large` | 422 | too many accounts, or sums with too many digits |
-//! | `internal` | 500 | the database does not answer; the log says why |
+//! | `tenant_busy` | 429 | the tenant has too many requests under way |
+//! | `internal` | 500 | the log says why |
 //! | `busy` | 503 | too many requests are being worked on |
+//! | `timed_out` | 503 | there was no answer in time |
+//!
+//! `request_id` is that of the request, as in the answer's `x-request-id` and in the log.
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 
@@ -31,7 +35,7 @@ use std::error::Error;
 
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -41,6 +45,7 @@ use crate::balance::BalanceError;
 use crate::cursor::InvalidCursor;
 use crate::idempotency::InvalidKey;
 use crate::invalid::InvalidEntry;
+use crate::request_id;
 use crate::store::BookError;
 use crate::store_error::StoreError;
 
@@ -60,6 +65,9 @@ pub struct Problem {
     /// Debits less credits, as text, by currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<Map<String, Value>>,
+    /// Of the request that is being answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 impl Problem {
@@ -70,7 +78,15 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let kind = format!("urn:journal-api:problem:{code}");
-        Self { kind, title, status, code, detail: detail.into(), difference: None }
+        Self {
+            kind,
+            title,
+            status,
+            code,
+            detail: detail.into(),
+            difference: None,
+            request_id: None,
+        }
     }
 
     /// This tenant has no such entry. The same whether or not another tenant has it.
@@ -125,6 +141,30 @@ impl Problem {
             "body_too_slow",
             "the body did not arrive in time",
             "Nothing was booked. Send the body without pauses.",
+        )
+    }
+
+    /// Something went wrong on our side; the log says what.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong on our side",
+            "Whether an entry was booked can be seen in the list of entries, or by sending the \
+             request again with the same Idempotency-Key.",
+        )
+    }
+
+    /// There was no answer in time.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timed_out",
+            "there was no answer in time",
+            "Whether an entry was booked can be seen in the list of entries, or by sending the \
+             request again with the same Idempotency-Key.",
         )
     }
 
@@ -265,6 +305,15 @@ impl From<QueryRejection> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.is_crowded() {
+            tracing::info!("{error}");
+            return Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "tenant_busy",
+                "too many requests of this tenant are being worked on",
+                "Nothing was booked. Wait for some answers, and send it again.",
+            );
+        }
         let source = error.source().map(tracing::field::display);
         if error.is_busy() {
             tracing::warn!(source, "{error}");
@@ -276,25 +325,26 @@ impl From<StoreError> for Problem {
             );
         }
         tracing::error!(source, "{error}");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "something went wrong on our side",
-            "Whether an entry was booked can be seen in the list of entries.",
-        )
+        Self::internal()
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let retry = self.status == StatusCode::SERVICE_UNAVAILABLE
-            || self.code == "idempotency_key_in_progress";
-        let mut response = (self.status, Json(self)).into_response();
+        let retry =
+            matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+                || self.code == "idempotency_key_in_progress";
+        let problem = Self { request_id: request_id::current(), ..self };
+        let mut response = (problem.status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if retry {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if response.status() == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body may still come.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

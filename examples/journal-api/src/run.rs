@@ -39,9 +39,9 @@ async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
     let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     say(format_args!("journal-api listens on http://{}", service.address()));
-    let served = service.run(stop).await;
+    service.run(stop).await;
     journal.close().await;
-    served.map_err(RunError::Serve)
+    Ok(())
 }
 
 async fn demonstrate(args: &Args) -> Result<(), RunError> {
@@ -55,27 +55,22 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let serving = service.run(stop);
     tokio::pin!(serving);
     let mut toured = Ok(());
-    let served = tokio::select! {
-        served = &mut serving => Some(served),
+    let stopped = tokio::select! {
+        () = &mut serving => true,
         played = show_tour(&url, &issuer), if !args.no_tour => {
             toured = played;
-            None
+            false
         }
-        () = std::future::ready(()), if args.no_tour => None,
+        () = std::future::ready(()), if args.no_tour => false,
     };
-    let served = match served {
-        Some(served) => served,
-        None => {
-            // After the tour, which rotates the issuer's key.
-            let lines = demo::curl_lines(&url, &issuer);
-            say(format_args!(
-                "Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{lines}"
-            ));
-            serving.await
-        }
-    };
+    if !stopped {
+        // After the tour, which rotates the issuer's key.
+        let lines = demo::curl_lines(&url, &issuer);
+        say(format_args!("Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{lines}"));
+        serving.await;
+    }
     journal.close().await;
-    served.map_err(RunError::Serve).and(toured)
+    toured
 }
 
 async fn show_tour(url: &str, issuer: &tenantry_testkit::TestIssuer) -> Result<(), RunError> {

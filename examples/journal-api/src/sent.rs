@@ -14,7 +14,7 @@ use crate::idempotency::{Attempt, RequestDigest};
 use crate::problem::Problem;
 
 /// How long a caller may take to send a body.
-pub(crate) const BODY_TIME: Duration = Duration::from_secs(15);
+pub const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// A request whose body has arrived; the last argument of a handler that has one.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tenantry::ResourceServer;
 
 use crate::run_error::RunError;
 use crate::store::Journal;
-use crate::{api, health};
+use crate::{api, connections, health, layers};
 
 /// How long requests under way may take after the signal to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -34,7 +34,8 @@ impl Service {
     /// If the listener does not know its address.
     pub fn new(listener: TcpListener, erp: &ResourceServer, journal: Journal) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let app = health::router(erp.clone(), journal.clone()).merge(api::router(erp, journal));
+        let routes = health::router(erp.clone(), journal.clone()).merge(api::router(erp, journal));
+        let app = layers::around(routes);
         Ok(Self { listener, address, app })
     }
 
@@ -46,20 +47,16 @@ impl Service {
 
     /// Serves until `stop` is done, and then until the last request under way is answered, but no
     /// longer than [`GRACE`].
-    ///
-    /// # Errors
-    ///
-    /// If the listener fails.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let (stopping, stopped) = oneshot::channel();
-        let serving = axum::serve(self.listener, self.app).with_graceful_shutdown(async move {
+        let serving = connections::serve(self.listener, self.app, async move {
             stop.await;
             tracing::info!("stopping");
             // Nobody listens any more only if serving has ended already.
             let _ = stopping.send(());
         });
         tokio::select! {
-            served = serving => served,
+            () = serving => {}
             () = async {
                 // An error means that the signal will not come: serving ended by itself.
                 if stopped.await.is_ok() {
@@ -67,10 +64,7 @@ impl Service {
                 } else {
                     std::future::pending::<()>().await;
                 }
-            } => {
-                tracing::warn!("requests still under way were given up");
-                Ok(())
-            }
+            } => tracing::warn!("requests still under way were given up"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod booking;
 mod kept;
 mod reading;
 mod reversing;
+mod share;
 mod under_way;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use tenantry::{Clock, SystemClock};
 
@@ -28,7 +30,12 @@ use crate::store_error::StoreError;
 pub use book_error::BookError;
 pub use booking::Done;
 pub use reading::{MAX_LIMIT, Page};
+use share::Shares;
 use under_way::UnderWay;
+
+/// How many connections there are to the database: more than one tenant's share.
+const CONNECTIONS: u32 = 8;
+const _: () = assert!(share::SHARE < CONNECTIONS as usize);
 
 /// The repository of journal entries. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +43,9 @@ pub struct Journal {
     pool: SqlitePool,
     clock: Arc<dyn Clock>,
     under_way: UnderWay,
+    shares: Shares,
+    /// Held by whoever writes: SQLite has one writer, and does not let them queue.
+    writer: Arc<Mutex<()>>,
     /// Removed with the last clone.
     _temporary: Option<Arc<TempDir>>,
 }
@@ -56,7 +66,7 @@ impl Journal {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5));
         let pool = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(5))
             .connect_with(options)
             .await?;
@@ -65,6 +75,8 @@ impl Journal {
             pool,
             clock: Arc::new(SystemClock::new()),
             under_way: UnderWay::default(),
+            shares: Shares::default(),
+            writer: Arc::default(),
             _temporary: None,
         })
     }

@@ -57,6 +57,7 @@ impl Journal {
         tenant: &ProvenTenant,
         period: Period,
     ) -> Result<Result<TrialBalance, BalanceError>, StoreError> {
+        let _turn = self.shares.turn(tenant).await?;
         let mut found = sqlx::query_as::<_, SumsRow>(SUMS)
             .bind(tenant.as_str())
             .bind(period.from.map(|day| day.to_string()))

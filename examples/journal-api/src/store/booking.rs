@@ -68,7 +68,10 @@ impl Journal {
     ) -> Result<Done, BookError> {
         let _under_way = self.under_way.begin(tenant, attempt)?;
         let now = self.clock.unix();
-        // Other writers are waited for here, and at no later statement.
+        let _turn = self.shares.turn(tenant).await?;
+        // Other writers are waited for here, those of other processes one line below, and none at a
+        // later statement.
+        let _writer = self.writer.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         if let Some(attempt) = attempt {
             if let Some(booked) = kept::find(&mut transaction, tenant, attempt, now).await? {

@@ -49,6 +49,7 @@ impl Journal {
         tenant: &ProvenTenant,
         id: EntryId,
     ) -> Result<Option<Booked>, StoreError> {
+        let _turn = self.shares.turn(tenant).await?;
         find(&self.pool, tenant, id).await
     }
 
@@ -64,6 +65,7 @@ impl Journal {
         limit: u32,
         cursor: Option<Cursor>,
     ) -> Result<Page, StoreError> {
+        let _turn = self.shares.turn(tenant).await?;
         let limit = limit.min(MAX_LIMIT);
         let rows = sqlx::query_as(lines_of!(
             "WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?",

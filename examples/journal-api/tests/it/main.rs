@@ -8,7 +8,9 @@
 mod balance;
 mod entries;
 mod health;
+mod limits;
 mod pages;
+mod problems;
 mod program;
 mod retries;
 mod reversals;

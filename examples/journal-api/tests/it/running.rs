@@ -19,7 +19,7 @@ pub(crate) struct Running {
     pub(crate) issuer: TestIssuer,
     pub(crate) journal: Journal,
     pub(crate) stop: oneshot::Sender<()>,
-    pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) serving: JoinHandle<()>,
     client: Client,
 }
 
