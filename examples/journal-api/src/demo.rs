@@ -96,7 +96,7 @@ async fn start_issuer(address: SocketAddr) -> Result<TestIssuer, RunError> {
     issuer.map_err(|source| RunError::Listen {
         what: "the demonstration's issuer",
         address,
-        remedy: "stop what uses that port, or run against another issuer with --policy FILE",
+        remedy: "choose another address with --issuer-listen ADDR",
         source,
     })
 }

@@ -13,6 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
+use crate::figures;
 use crate::problem::Problem;
 use crate::request_id::{self, NewId, X_REQUEST_ID};
 
@@ -29,6 +30,7 @@ pub(crate) fn around(routes: Router) -> Router {
         .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))
         .layer(SetRequestIdLayer::new(X_REQUEST_ID, NewId))
         .layer(from_fn(request_id::distrust))
+        .layer(from_fn(figures::count))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

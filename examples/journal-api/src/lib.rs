@@ -6,6 +6,7 @@
 //! | connections | [`connections`] |
 //! | what every request passes | [`layers`], [`request_id`] |
 //! | `/healthz`, `/readyz` | [`health`] |
+//! | `/metrics` | [`figures`] |
 //! | routes, handlers | [`api`] |
 //! | what a route needs | [`scopes`] |
 //! | JSON in | [`sent`], [`wire`] |
@@ -26,6 +27,7 @@ pub mod booked;
 pub mod connections;
 pub mod cursor;
 pub mod demo;
+pub mod figures;
 pub mod health;
 pub mod id;
 pub mod idempotency;

@@ -30,6 +30,7 @@ async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
     let policy = PolicyFile::read(file)?;
     let listen = args.listen.or(policy.listen()).unwrap_or(demo::LISTEN);
     let listener = serve::listen(listen).await?;
+    let collector = serve::listen_for_collector(args.metrics_listen).await?;
     let journal = open_journal(args.database.as_deref()).await?;
     // Last: it starts to fetch keys, which a start that fails would interrupt.
     let erp = policy.build().await?;
@@ -37,6 +38,7 @@ async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
         return Err(RunError::NoTenantPath(file.into()));
     }
     let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
+    let service = service.metrics_on(collector);
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     say(format_args!("journal-api listens on http://{}", service.address()));
     service.run(stop).await;
@@ -46,13 +48,15 @@ async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
 
 async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let listen = args.listen.unwrap_or(demo::LISTEN);
-    let demo = Demo::start(listen, demo::ISSUER, args.database.as_deref()).await?;
+    let issuer = args.issuer_listen.unwrap_or(demo::ISSUER);
+    let collector = serve::listen_for_collector(args.metrics_listen).await?;
+    let demo = Demo::start(listen, issuer, args.database.as_deref()).await?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     let url = demo.url();
     let Demo { service, issuer, journal } = demo;
     say(format_args!("journal-api listens on {url}, its issuer on {}\n", issuer.url()));
 
-    let serving = service.run(stop);
+    let serving = service.metrics_on(collector).run(stop);
     tokio::pin!(serving);
     let mut toured = Ok(());
     let stopped = tokio::select! {

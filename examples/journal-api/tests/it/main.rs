@@ -9,6 +9,7 @@ mod balance;
 mod entries;
 mod health;
 mod limits;
+mod metrics;
 mod pages;
 mod problems;
 mod program;
