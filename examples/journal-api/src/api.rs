@@ -21,31 +21,36 @@ mod whoami;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use tenantry::ResourceServer;
 
+use crate::document::{self, operation};
 use crate::problem::Problem;
+use crate::scopes::{Book, Proven, Read};
 use crate::store::Journal;
-use balance::trial_balance;
-use entries::{create, find, list};
-use reversal::reverse;
-use whoami::whoami;
 
 /// The most bytes of a request's body.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Returns the routes for tenants, guarded by `erp`.
-pub fn router(erp: &ResourceServer, journal: Journal) -> Router {
-    Router::new()
-        .route("/{tenant}/journal-entries", get(list).post(create))
-        .route("/{tenant}/journal-entries/{id}", get(find))
-        .route("/{tenant}/journal-entries/{id}/reversal", post(reverse))
-        .route("/{tenant}/trial-balance", get(trial_balance))
-        .route("/{tenant}/whoami", get(whoami))
+/// Returns the routes for tenants, guarded by `erp`, and what there is to know about them.
+pub fn router(erp: &ResourceServer, journal: Journal) -> (Router, OpenApi) {
+    let sent = [408, 409, 413, 415, 422];
+    let (routes, document) = OpenApiRouter::with_openapi(document::empty())
+        .routes(operation::<Book, _>(routes!(entries::create), &sent))
+        .routes(operation::<Read, _>(routes!(entries::list), &[]))
+        .routes(operation::<Read, _>(routes!(entries::find), &[404]))
+        .routes(operation::<Book, _>(routes!(reversal::reverse), &[&sent[..], &[404]].concat()))
+        .routes(operation::<Read, _>(routes!(balance::trial_balance), &[422]))
+        .routes(operation::<Proven, _>(routes!(whoami::whoami), &[]))
+        .split_for_parts();
+    let guarded = routes
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(erp.layer())
-        .with_state(journal)
+        .with_state(journal);
+    (guarded, document)
 }

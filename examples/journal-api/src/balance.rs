@@ -6,6 +6,7 @@ use iso_currency::Currency;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::amount::fractional_digits;
 
@@ -22,11 +23,13 @@ pub struct Period {
 }
 
 /// Debits and credits of each account, and of all accounts.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct TrialBalance {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     from: Option<Date>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     to: Option<Date>,
     accounts: Vec<Row>,
     totals: Vec<Total>,
@@ -63,10 +66,11 @@ impl TrialBalance {
 }
 
 /// What was booked on one account in one currency.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 struct Row {
     account: String,
     #[serde(serialize_with = "as_code")]
+    #[schema(value_type = String, pattern = "^[A-Z]{3}$")]
     currency: Currency,
     debit: Decimal,
     credit: Decimal,
@@ -89,9 +93,10 @@ impl Row {
 }
 
 /// What was booked in one currency: debits equal credits.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 struct Total {
     #[serde(serialize_with = "as_code")]
+    #[schema(value_type = String, pattern = "^[A-Z]{3}$")]
     currency: Currency,
     debit: Decimal,
     credit: Decimal,

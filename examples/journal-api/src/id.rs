@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::ser::{Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Names an entry: a UUID of version 7 ([RFC 9562 §5.7]).
@@ -12,7 +13,8 @@ use uuid::Uuid;
 /// sort after earlier ones. It does not name a tenant: an entry is found by tenant *and* id.
 ///
 /// [RFC 9562 §5.7]: https://www.rfc-editor.org/rfc/rfc9562#section-5.7
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, ToSchema)]
+#[schema(description = "The name of an entry.", value_type = String, format = "uuid")]
 pub struct EntryId(Uuid);
 
 impl EntryId {

@@ -8,6 +8,7 @@
 //! | `/healthz`, `/readyz` | [`health`] |
 //! | `/metrics` | [`figures`] |
 //! | routes, handlers | [`api`] |
+//! | `/openapi.json`, `/docs` | [`document`] |
 //! | what a route needs | [`scopes`] |
 //! | JSON in | [`sent`], [`wire`] |
 //! | the same request again | [`idempotency`] |
@@ -27,6 +28,7 @@ pub mod booked;
 pub mod connections;
 pub mod cursor;
 pub mod demo;
+pub mod document;
 pub mod figures;
 pub mod health;
 pub mod id;

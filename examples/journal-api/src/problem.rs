@@ -40,6 +40,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::balance::BalanceError;
 use crate::cursor::InvalidCursor;
@@ -53,21 +54,27 @@ use crate::store_error::StoreError;
 const MAX_DETAIL: usize = 300;
 
 /// Why a request that the tenant layers let through was not carried out; becomes the response.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16, minimum = 400, maximum = 599)]
     status: StatusCode,
+    /// What a caller may branch on.
     code: &'static str,
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// Debits less credits, as text, by currency.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, String>>, nullable = false)]
     difference: Option<Map<String, Value>>,
     /// Of the request that is being answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    #[schema(nullable = false, value_type = Option<String>)]
+    request_id: Option<Box<str>>,
 }
 
 impl Problem {
@@ -75,9 +82,9 @@ impl Problem {
         status: StatusCode,
         code: &'static str,
         title: &'static str,
-        detail: impl Into<String>,
+        detail: impl Into<Box<str>>,
     ) -> Self {
-        let kind = format!("urn:journal-api:problem:{code}");
+        let kind = format!("urn:journal-api:problem:{code}").into();
         Self {
             kind,
             title,
@@ -129,7 +136,7 @@ impl Problem {
     }
 
     /// The query cannot be read.
-    pub(crate) fn query(detail: impl Into<String>) -> Self {
+    pub(crate) fn query(detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "query_malformed", "the query cannot be read", detail)
     }
 

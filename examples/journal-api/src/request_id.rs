@@ -50,8 +50,8 @@ pub(crate) async fn remember(request: Request, next: Next) -> Response {
 }
 
 /// The id of the request that is being answered, if one is.
-pub(crate) fn current() -> Option<String> {
-    CURRENT.try_with(|id| text(id).to_owned()).ok()
+pub(crate) fn current() -> Option<Box<str>> {
+    CURRENT.try_with(|id| text(id).into()).ok()
 }
 
 /// The text of an id.

@@ -14,7 +14,7 @@ use tenantry::ResourceServer;
 use crate::figures::Figures;
 use crate::run_error::RunError;
 use crate::store::Journal;
-use crate::{api, connections, health, layers};
+use crate::{api, connections, document, health, layers};
 
 /// How long requests under way may take after the signal to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -38,7 +38,9 @@ impl Service {
     /// If the listener does not know its address.
     pub fn new(listener: TcpListener, erp: &ResourceServer, journal: Journal) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let routes = health::router(erp.clone(), journal.clone()).merge(api::router(erp, journal));
+        let (api, document) = api::router(erp, journal.clone());
+        let routes = health::router(erp.clone(), journal);
+        let routes = routes.merge(document::router(document)).merge(api);
         Ok(Self { listener, address, routes, figures: Figures::of_process(), collector: None })
     }
 

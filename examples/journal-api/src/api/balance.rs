@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use jiff::civil::Date;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use tenantry::Scoped;
 
@@ -14,6 +15,15 @@ use crate::problem::Problem;
 use crate::scopes::Read;
 use crate::store::Journal;
 
+/// Sums per account
+///
+/// Debits and credits of the entries dated in a period, by account and currency. The totals are equal.
+#[utoipa::path(
+    get,
+    path = "/{tenant}/trial-balance",
+    params(Days),
+    responses((status = 200, description = "The sums.", body = TrialBalance)),
+)]
 pub(super) async fn trial_balance(
     caller: Scoped<Read>,
     State(journal): State<Journal>,
@@ -27,10 +37,18 @@ pub(super) async fn trial_balance(
     Ok(Json(journal.trial_balance(caller.tenant(), period).await??))
 }
 
-#[derive(Debug, Deserialize)]
+/// Which entries count.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Days {
+    /// The first day. Without it, from the first entry on.
+    #[param(value_type = String, format = Date)]
+    #[serde(default)]
     from: Option<String>,
+    /// The last day. Without it, up to the last entry.
+    #[param(value_type = String, format = Date)]
+    #[serde(default)]
     to: Option<String>,
 }
 

@@ -7,11 +7,13 @@ use axum::http::header::{LINK, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use tenantry::{ProvenTenant, Scoped};
 
 use super::entry_path::EntryPath;
 use crate::booked::Booked;
+use crate::id::EntryId;
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::ledger::JournalEntry;
 use crate::problem::Problem;
@@ -23,6 +25,31 @@ use crate::wire::{NewEntry, Object};
 /// How many entries a list has if the caller does not say.
 const DEFAULT_LIMIT: u32 = 50;
 
+/// Book an entry
+///
+/// The debits of each currency have to equal its credits.
+#[utoipa::path(
+    post,
+    path = "/{tenant}/journal-entries",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, nullable = false,
+            description = "Makes the request one that may be sent again: a string in double quotes, \
+                           kept for 24 hours.",
+            pattern = r#"^"([ !#-\[\]-~]|\\["\\]){1,255}"$"#,
+            example = "\"8e03978e-40d5-43dd-bc93-6894a57f9324\""),
+    ),
+    request_body(content = NewEntry),
+    responses((
+        status = 201,
+        description = "The entry, booked now or by an earlier request with this key.",
+        body = Booked,
+        headers(
+            ("Location" = String, description = "Where it is."),
+            ("Idempotent-Replayed" = String,
+                description = "`true` if an earlier request with this key booked it."),
+        ),
+    )),
+)]
 pub(super) async fn create(
     caller: Scoped<Book>,
     State(journal): State<Journal>,
@@ -46,6 +73,18 @@ pub(super) fn created(tenant: &ProvenTenant, Done { booked, replayed }: Done) ->
     answer
 }
 
+/// List entries, newest first
+#[utoipa::path(
+    get,
+    path = "/{tenant}/journal-entries",
+    params(Place),
+    responses((
+        status = 200,
+        description = "A page of the list.",
+        body = Entries,
+        headers(("Link" = String, description = "The next page, if there is one, as `rel=\"next\"`.")),
+    )),
+)]
 pub(super) async fn list(
     caller: Scoped<Read>,
     State(journal): State<Journal>,
@@ -67,6 +106,13 @@ pub(super) async fn list(
     Ok((link, Json(Entries { entries, next })).into_response())
 }
 
+/// Find an entry
+#[utoipa::path(
+    get,
+    path = "/{tenant}/journal-entries/{id}",
+    params(("id" = EntryId, Path, description = "The entry.")),
+    responses((status = 200, description = "The entry.", body = Booked)),
+)]
 pub(super) async fn find(
     caller: Scoped<Read>,
     State(journal): State<Journal>,
@@ -77,18 +123,26 @@ pub(super) async fn find(
 }
 
 /// Which part of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Place {
+    /// How many entries at most.
+    #[param(value_type = u32, minimum = 1, maximum = 100, default = 50)]
+    #[serde(default)]
     limit: Option<u32>,
+    /// The `next` of the page before.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
+    #[serde(default)]
     cursor: Option<String>,
 }
 
 /// A page of entries, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Entries {
     entries: Vec<Booked>,
     /// The `cursor` of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next: Option<String>,
 }

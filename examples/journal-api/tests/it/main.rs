@@ -6,6 +6,7 @@
 )]
 
 mod balance;
+mod document;
 mod entries;
 mod health;
 mod limits;

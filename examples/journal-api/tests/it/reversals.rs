@@ -48,6 +48,7 @@ async fn a_caller_may_choose_the_date_and_the_memo_of_a_reversal() {
         (json!({"memo": "a\nb"}), 422, "entry_invalid"),
         (json!({"lines": []}), 422, "entry_invalid"),
         (json!([]), 422, "entry_invalid"),
+        (json!(0), 422, "entry_invalid"),
     ] {
         let (answered, problem) = answer(post().json(&body)).await;
         assert_eq!((answered.as_u16(), &problem["code"]), (status, &json!(code)), "{body}");
