@@ -21,6 +21,7 @@
 //! | `entry_invalid` | 422 | JSON, but not a journal entry |
 //! | `entry_unbalanced` | 422 | debits and credits differ; `difference` says by how much |
 //! | `idempotency_key_reused` | 422 | this key was of another request |
+//! | `period_invalid` | 422 | `to` is a day before `from` |
 //! | `trial_balance_too_large` | 422 | too many accounts, or sums with too many digits |
 //! | `tenant_busy` | 429 | the tenant has too many requests under way |
 //! | `internal` | 500 | the log says why |
@@ -133,6 +134,17 @@ impl Problem {
     #[must_use]
     pub fn limit_out_of_range() -> Self {
         Self::query("limit is a number from 1 to 100")
+    }
+
+    /// A period ends before it begins.
+    #[must_use]
+    pub fn period_invalid() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "period_invalid",
+            "the period ends before it begins",
+            "Choose a day for `to` that is not before `from`.",
+        )
     }
 
     /// The query cannot be read.

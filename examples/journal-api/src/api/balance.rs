@@ -32,7 +32,7 @@ pub(super) async fn trial_balance(
     let Query(days) = days?;
     let period = Period { from: day(days.from)?, to: day(days.to)? };
     if period.from.zip(period.to).is_some_and(|(from, to)| from > to) {
-        return Err(Problem::query("from is a day after to"));
+        return Err(Problem::period_invalid());
     }
     Ok(Json(journal.trial_balance(caller.tenant(), period).await??))
 }

@@ -32,7 +32,7 @@ const DEFAULT_LIMIT: u32 = 50;
     post,
     path = "/{tenant}/journal-entries",
     params(
-        ("Idempotency-Key" = Option<String>, Header, nullable = false,
+        ("Idempotency-Key" = Option<String>, Header, nullable = false, format = "idempotency-key",
             description = "Makes the request one that may be sent again: a string in double quotes, \
                            kept for 24 hours.",
             pattern = r#"^"([ !#-\[\]-~]|\\["\\]){1,255}"$"#,

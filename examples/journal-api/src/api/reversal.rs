@@ -25,7 +25,7 @@ use crate::wire::{NewReversal, Object};
     path = "/{tenant}/journal-entries/{id}/reversal",
     params(
         ("id" = EntryId, Path, description = "The entry to reverse."),
-        ("Idempotency-Key" = Option<String>, Header, nullable = false,
+        ("Idempotency-Key" = Option<String>, Header, nullable = false, format = "idempotency-key",
             description = "Makes the request one that may be sent again: a string in double quotes, \
                            kept for 24 hours.",
             pattern = r#"^"([ !#-\[\]-~]|\\["\\]){1,255}"$"#,

@@ -53,7 +53,8 @@ async fn a_reversed_entry_leaves_nothing_in_the_balance() {
 async fn a_period_that_is_none_is_refused() {
     let app = Running::start().await;
     let token = app.token("tenant1");
-    for query in ["from=", "to=2026-02-30", "to=21.11.2026", "from=2026-11-22&to=2026-11-21", "x=1"]
+    for query in
+        ["from=", "to=2026-02-30", "to=21.11.2026", "from=2026-11-21&from=2026-11-21", "x=1"]
     {
         let (status, problem) = answer(app.get(&format!("{BALANCE}?{query}"), &token)).await;
         assert_eq!(
@@ -62,6 +63,10 @@ async fn a_period_that_is_none_is_refused() {
             "{query}"
         );
     }
+    let backwards = format!("{BALANCE}?from=2026-11-22&to=2026-11-21");
+    let (status, problem) = answer(app.get(&backwards, &token)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["code"], "period_invalid");
 }
 
 #[tokio::test]
