@@ -33,11 +33,20 @@ pub const HEAD_TIME: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 64 * 1024;
 
 /// Serves `app` until `stop` is done, and then until the requests under way are answered.
-pub(crate) async fn serve(mut listener: TcpListener, app: Router, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) {
+    serve_at_most(MAX_CONNECTIONS, listener, app, stop).await;
+}
+
+async fn serve_at_most(
+    most: usize,
+    mut listener: TcpListener,
+    app: Router,
+    stop: impl Future<Output = ()>,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
     let connections = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most));
     tokio::pin!(stop);
     loop {
         let accepted = async {
@@ -62,4 +71,61 @@ pub(crate) async fn serve(mut listener: TcpListener, app: Router, stop: impl Fut
     }
     drop(listener);
     connections.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    async fn ask(stream: &mut TcpStream) -> String {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"here") {
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_connection_more_waits_until_another_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().route("/", get(async || "here"));
+        let serving = tokio::spawn(serve_at_most(1, listener, app, std::future::pending()));
+        let mut first = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut first).await.starts_with("HTTP/1.1 200"));
+        let mut second = TcpStream::connect(address).await.unwrap();
+
+        tokio::time::pause();
+        // Silence ends the first after `HEAD_TIME`, so this is less.
+        assert!(timeout(HEAD_TIME / 2, ask(&mut second)).await.is_err());
+        drop(first);
+        let mut answer = [0; 12];
+        second.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn a_head_has_a_bound() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().route("/", get(async || "here"));
+        let serving = tokio::spawn(serve(listener, app, std::future::pending()));
+        for (size, status) in [(MAX_HEAD / 2, "200"), (MAX_HEAD * 2, "431")] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(size));
+            // The service may have ended it before all is sent.
+            let _ = stream.write_all(head.as_bytes()).await;
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(answer, format!("HTTP/1.1 {status}").as_bytes());
+        }
+        serving.abort();
+    }
 }

@@ -70,7 +70,9 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     if !stopped {
         // After the tour, which rotates the issuer's key.
         let lines = demo::curl_lines(&url, &issuer);
-        say(format_args!("Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{lines}"));
+        say(format_args!(
+            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs:\n\n{lines}"
+        ));
         serving.await;
     }
     journal.close().await;

@@ -241,6 +241,19 @@ async fn a_booking_is_durable_and_its_keys_are_checked() {
 }
 
 #[tokio::test]
+async fn a_database_in_which_another_process_writes_is_busy() {
+    let (_dir, journal) = journal().await;
+    let mut waiting = journal.pool.acquire().await.unwrap();
+    sqlx::query("PRAGMA busy_timeout = 0").execute(&mut *waiting).await.unwrap();
+    let _writing = journal.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+
+    let refused = sqlx::query("BEGIN IMMEDIATE").execute(&mut *waiting).await.unwrap_err();
+    assert!(StoreError::from(refused).is_busy());
+    let wrong = sqlx::query("SELECT nothing").execute(&mut *waiting).await.unwrap_err();
+    assert!(!StoreError::from(wrong).is_busy());
+}
+
+#[tokio::test]
 async fn a_temporary_journal_is_gone_with_its_last_clone() {
     let journal = Journal::open_temporary().await.unwrap();
     let folder = journal._temporary.as_ref().unwrap().path().to_owned();

@@ -150,4 +150,16 @@ async fn isolation_keys_of_different_tenants_and_callers_do_not_meet() {
         assert!(!done.replayed);
     }
     assert_eq!(kept(&journal).await, 3);
+
+    // Another issuer may have a client of the same name, and a subject may be called like one.
+    let [by, ..] = &callers;
+    let ours = attempt(by, "k", "sync");
+    let mut elsewhere = ours.clone();
+    elsewhere.caller.issuer = "https://login.other.example".into();
+    let mut subject = ours.clone();
+    subject.caller.is = "subject";
+    for (attempt, replayed) in [(ours, true), (elsewhere, false), (subject, false)] {
+        let done = journal.book(by.tenant(), &entry("rent"), Some(&attempt)).await.unwrap();
+        assert_eq!(done.replayed, replayed);
+    }
 }
