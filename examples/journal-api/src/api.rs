@@ -2,16 +2,24 @@
 //!
 //! | request | scopes | answer |
 //! |---|---|---|
-//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, the entry; an `Idempotency-Key` makes it [repeatable](crate::idempotency) |
-//! | `POST /{tenant}/journal-entries/{id}/reversal` | the same | 201, the [reversal](crate::reversal), likewise; 404, 409 |
-//! | `GET /{tenant}/journal-entries?limit=50&cursor=…` | `journal.read` | 200, the newest entries and a [cursor](crate::cursor) for the next |
-//! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
-//! | `GET /{tenant}/trial-balance?from=2026-01-01&to=2026-12-31` | `journal.read` | 200, [sums](crate::balance) |
-//! | `GET /{tenant}/whoami` | none | 200, what the token says |
+//! | `POST …/journal-entries` | `finance.write`, `journal.create` | 201, the entry |
+//! | `POST …/journal-entries/{id}/reversal` | the same | 201, the [reversal]; 404, 409 |
+//! | `GET …/journal-entries?limit=50&cursor=…` | `journal.read` | 200, the newest entries |
+//! | `GET …/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
+//! | `GET …/trial-balance?from=…&to=…` | `journal.read` | 200, [sums] |
+//! | `GET …/whoami` | none | 200, what the token says |
+//!
+//! All of them begin with `/{tenant}`. An `Idempotency-Key` makes a POST [repeatable]; a list says
+//! with which [cursor] it goes on.
 //!
 //! No handler reads the `{tenant}` of the path: the layer compared it with the token, and what they
-//! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the [`TenantPrincipal`], the one thing
-//! that opens the [`Journal`].
+//! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the
+//! [`TenantPrincipal`](tenantry::TenantPrincipal), the one thing that opens the [`Journal`].
+//!
+//! [cursor]: crate::cursor
+//! [repeatable]: crate::idempotency
+//! [reversal]: crate::reversal
+//! [sums]: crate::balance
 
 mod balance;
 mod entries;

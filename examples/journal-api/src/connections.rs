@@ -3,7 +3,7 @@
 //! | limit | |
 //! |---|---|
 //! | [`MAX_CONNECTIONS`] | further callers wait to be accepted |
-//! | [`HEAD_TIME`] | for a request's head, from the first moment of a connection or from the answer before: a silent connection ends, too |
+//! | [`HEAD_TIME`] | for a request's head, counted from the answer before: silence ends, too |
 //! | [`BODY_TIME`](crate::sent::BODY_TIME) | for its body; 408 |
 //! | [`HANDLER_TIME`](crate::layers::HANDLER_TIME) | for the answer; 503 |
 //!
@@ -106,7 +106,7 @@ mod tests {
         assert!(timeout(HEAD_TIME / 2, ask(&mut second)).await.is_err());
         drop(first);
         let mut answer = [0; 12];
-        second.read_exact(&mut answer).await.unwrap();
+        timeout(HEAD_TIME / 2, second.read_exact(&mut answer)).await.unwrap().unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
         serving.abort();
     }

@@ -1,7 +1,7 @@
 //! Where the next page of a list begins.
 //!
-//! It says after which id, and nothing else: not whose list it is. The query names the tenant, so in
-//! another tenant's hands it is only a place in that tenant's own list.
+//! It says behind which id, and nothing else: not whose list it is. The query names the tenant, so
+//! in another tenant's hands it is only a place in that tenant's own list.
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,12 +5,13 @@
 //! | `journal_requests_total` | `method`, `route`, `status` | requests that were answered |
 //! | `journal_request_seconds` | `method`, `route` | how long that took |
 //!
-//! A route is what the router knows it by, `/{tenant}/whoami`, or `none`; a method that no route has is
-//! `other`. No label has a tenant or anything else that a caller chooses: who that is, and how many
-//! there are, is nobody else's business.
+//! A route is what the router knows it by, `/{tenant}/whoami`, or `none`; a method that no route has
+//! is `other`. No label has a tenant or anything else that a caller chooses: who they are, and how
+//! many, is nobody else's business.
 //!
-//! The labels of the libraries' figures name the issuers that the policy names in full. In production
-//! serve them where only the collector comes, with `--metrics-listen`.
+//! Without `--metrics-listen` they are beside `/healthz`, for everybody. The labels of the libraries'
+//! figures name the issuers that the policy names in full, so in production serve them where only the
+//! collector comes.
 //!
 //! [Prometheus' text form]: https://prometheus.io/docs/instrumenting/exposition_formats/
 

@@ -1,7 +1,7 @@
 //! `/healthz`: the process answers. `/readyz`: it can judge and book, or it says which it cannot.
 //!
-//! Both are outside the tenant layer: whoever asks has no token. So the answer is a word for the keys
-//! and one for the database; whose keys are missing, and why, is in the log.
+//! Both are outside the tenant layer: whoever asks has no token. So the answer is a word for the
+//! keys and one for the database; whose keys are missing, and why, is in the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

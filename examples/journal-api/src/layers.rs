@@ -1,5 +1,5 @@
-//! What every request passes, whichever route it is for: from the outside, a figure, an id, a span, a
-//! net for panics, and a time limit.
+//! What every request passes, whichever route it is for: from the outside, a figure, an id, a span,
+//! a net for panics, and a time limit.
 
 use std::any::Any;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! `x-request-id`: what a caller can quote, and what is in the log.
 //!
-//! A caller may choose it: 1 to 128 of `[A-Za-z0-9._-]`, in one field. Anything else is replaced by one
-//! of ours, so that it can go into logs and answers as it is.
+//! A caller may choose it: 1 to 128 of `[A-Za-z0-9._-]`, in one field. Anything else is replaced by
+//! one of ours, so that it can go into logs and answers as it is.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};

@@ -71,7 +71,8 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
         // After the tour, which rotates the issuer's key.
         let lines = demo::curl_lines(&url, &issuer);
         say(format_args!(
-            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs:\n\n{lines}"
+            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs:\n\n\
+             {lines}"
         ));
         serving.await;
     }

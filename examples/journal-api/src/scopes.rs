@@ -1,5 +1,5 @@
-//! What the operations need of a token: a handler states it as `Scoped<…>` in its signature, and the
-//! [document](crate::document) as the security of its operation.
+//! What the operations need of a token: a handler states it as `Scoped<…>` in its signature, and
+//! the [document](crate::document) as the security of its operation.
 
 use tenantry::{RequiredScope, ScopeNeed};
 

@@ -1,8 +1,8 @@
 //! The journal: SQLite tables shared by all tenants, with a tenant column.
 //!
-//! Every method takes the tenant as a [`ProvenTenant`](tenantry::ProvenTenant), which cannot be made of a string, and every
-//! query compares the tenant column with it. So there is no call that reads or writes for a tenant
-//! other than the one the request was proven to be of.
+//! Every method takes the tenant as a [`ProvenTenant`](tenantry::ProvenTenant), which cannot be made
+//! of a string, and every query compares the tenant column with it. So there is no call that reads
+//! or writes for a tenant other than the one the request was proven to be of.
 
 mod balance;
 mod book_error;

@@ -17,7 +17,8 @@ use crate::store::Journal;
 
 /// Sums per account
 ///
-/// Debits and credits of the entries dated in a period, by account and currency. The totals are equal.
+/// Debits and credits of the entries dated in a period, by account and currency. The totals are
+/// equal.
 #[utoipa::path(
     get,
     path = "/{tenant}/trial-balance",

@@ -10,9 +10,9 @@ use crate::balance::{BalanceError, MAX_ROWS, Period, Sides, Sums, TrialBalance};
 use crate::store_error::StoreError;
 
 /// An amount is text, and SQLite's integers have 64 bits: a sum of whole amounts would run over after
-/// some thousand lines. So what is above 10^8 units, what is below, and the ten-thousandths are added
-/// up each for themselves. The largest of the three would need 9 * 10^10 lines to run over, and SQLite
-/// answers that with an error.
+/// some thousand lines. So what is above 10^8 units, what is below, and the ten-thousandths are
+/// added up each for themselves. The largest of the three would need 9 * 10^10 lines to run over, and
+/// SQLite answers that with an error.
 const SUMS: &str = "\
     WITH line AS ( \
         SELECT line.account, line.currency, line.side, \

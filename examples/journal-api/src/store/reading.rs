@@ -53,8 +53,8 @@ impl Journal {
         find(&self.pool, tenant, id).await
     }
 
-    /// Returns a page of the entries of `tenant`, newest first: those behind `cursor`, or the newest,
-    /// at most `limit`, and never more than [`MAX_LIMIT`].
+    /// Returns a page of the entries of `tenant`, newest first: those behind `cursor`, or the
+    /// newest, at most `limit`, and never more than [`MAX_LIMIT`].
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use crate::booked::Booked;
 use crate::id::EntryId;
 use crate::reversal::Reversal;
 
-/// Writes what takes `original` back. Nobody else writes until the transaction ends, so what is read
-/// here stays true; the table refuses a second reversal all the same.
+/// Writes what takes `original` back. Nobody else writes until the transaction ends, so what is
+/// read here stays true; the table refuses a second reversal all the same.
 pub(super) async fn insert(
     transaction: &mut SqliteConnection,
     tenant: &ProvenTenant,
