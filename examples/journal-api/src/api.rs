@@ -2,191 +2,64 @@
 //!
 //! | request | scopes | answer |
 //! |---|---|---|
-//! | `POST /{tenant}/journal-entries` | `finance.write`, `journal.create` | 201, the entry |
-//! | `GET /{tenant}/journal-entries?limit=50` | `journal.read` | 200, the newest entries |
-//! | `GET /{tenant}/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
-//! | `GET /{tenant}/whoami` | none | 200, what the token says |
+//! | `POST …/journal-entries` | `finance.write`, `journal.create` | 201, the entry |
+//! | `POST …/journal-entries/{id}/reversal` | the same | 201, the [reversal]; 404, 409 |
+//! | `GET …/journal-entries?limit=50&cursor=…` | `journal.read` | 200, the newest entries |
+//! | `GET …/journal-entries/{id}` | `journal.read` | 200, the entry; 404 |
+//! | `GET …/trial-balance?from=…&to=…` | `journal.read` | 200, [sums] |
+//! | `GET …/whoami` | none | 200, what the token says |
+//!
+//! All of them begin with `/{tenant}`. An `Idempotency-Key` makes a POST [repeatable]; a list says
+//! with which [cursor] it goes on.
 //!
 //! No handler reads the `{tenant}` of the path: the layer compared it with the token, and what they
-//! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the [`TenantPrincipal`], the one thing
-//! that opens the [`Journal`].
+//! agree on is the [`ProvenTenant`](tenantry::ProvenTenant) of the
+//! [`TenantPrincipal`](tenantry::TenantPrincipal), the one thing that opens the [`Journal`].
+//!
+//! [cursor]: crate::cursor
+//! [repeatable]: crate::idempotency
+//! [reversal]: crate::reversal
+//! [sums]: crate::balance
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::header::LOCATION;
-use axum::http::{HeaderName, StatusCode};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
-use tower_http::trace::TraceLayer;
+mod balance;
+mod entries;
+mod entry_path;
+mod reversal;
+mod whoami;
 
-use tenantry::{RequireScopeLayer, ResourceServer, TenantPrincipal};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::ledger::JournalEntry;
+use tenantry::ResourceServer;
+use tenantry::openapi::scoped_routes;
+
+use crate::document::{self, operation};
 use crate::problem::Problem;
-use crate::store::{Journal, MAX_LIMIT};
-use crate::wire::{NewEntry, Object};
+use crate::store::Journal;
 
 /// The most bytes of a request's body.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// How many entries a list has if the caller does not say.
-const DEFAULT_LIMIT: u32 = 50;
-
-/// Returns the routes for tenants, guarded by `erp`.
-pub fn router(erp: &ResourceServer, journal: Journal) -> Router {
-    let read = RequireScopeLayer::all(["journal.read"]);
-    let write = RequireScopeLayer::all(["finance.write", "journal.create"]);
-    Router::new()
-        .route("/{tenant}/journal-entries", get(list).layer(read.clone()))
-        .route("/{tenant}/journal-entries", post(create).layer(write))
-        .route("/{tenant}/journal-entries/{id}", get(find).layer(read))
-        .route("/{tenant}/whoami", get(whoami))
+/// Returns the routes for tenants, guarded by `erp`, and what there is to know about them.
+pub fn router(erp: &ResourceServer, journal: Journal) -> (Router, OpenApi) {
+    let sent = [408, 409, 413, 415, 422];
+    let (routes, mut document) = OpenApiRouter::with_openapi(document::empty())
+        .routes(operation(scoped_routes!(entries::create), &sent))
+        .routes(operation(scoped_routes!(entries::list), &[]))
+        .routes(operation(scoped_routes!(entries::find), &[404]))
+        .routes(operation(scoped_routes!(reversal::reverse), &[&sent[..], &[404]].concat()))
+        .routes(operation(scoped_routes!(balance::trial_balance), &[422]))
+        .routes(operation(routes!(whoami::whoami), &[]))
+        .split_for_parts();
+    document::secure(&mut document, &erp.policy());
+    let guarded = routes
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(erp.layer())
-        .layer(TraceLayer::new_for_http().make_span_with(span))
-        .with_state(journal)
-}
-
-/// The span of a request. The tenant layer fills in the tenant and the client.
-fn span(request: &Request) -> tracing::Span {
-    tracing::info_span!(
-        "request",
-        method = %request.method(),
-        // Not the query: some callers put a token there.
-        path = request.uri().path(),
-        tenant = tracing::field::Empty,
-        client_id = tracing::field::Empty,
-    )
-}
-
-async fn create(
-    State(journal): State<Journal>,
-    principal: TenantPrincipal,
-    entry: Result<Json<Object<NewEntry>>, JsonRejection>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Booked>), Problem> {
-    let Json(Object(new)) = entry?;
-    let entry = JournalEntry::try_from(new)?;
-    let tenant = principal.tenant();
-    let id = journal.book(tenant, &entry).await?.to_string();
-    let location = format!("/{tenant}/journal-entries/{id}");
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(Booked { id, entry })))
-}
-
-async fn list(
-    State(journal): State<Journal>,
-    principal: TenantPrincipal,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Entries>, Problem> {
-    let Query(page) = page?;
-    let limit = page.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::limit_out_of_range());
-    }
-    let newest = journal.newest(principal.tenant(), limit).await?;
-    let entries = newest.into_iter().map(|(id, entry)| Booked { id: id.to_string(), entry });
-    Ok(Json(Entries { entries: entries.collect() }))
-}
-
-async fn find(
-    State(journal): State<Journal>,
-    principal: TenantPrincipal,
-    path: Result<Path<EntryPath>, PathRejection>,
-) -> Result<Json<Booked>, Problem> {
-    // What cannot be an id is answered like one that no entry has.
-    let Path(EntryPath { id }) = path.map_err(|_| Problem::entry_not_found())?;
-    let parsed = id.parse().map_err(|_| Problem::entry_not_found())?;
-    let found = journal.find(principal.tenant(), parsed).await?;
-    let entry = found.ok_or_else(Problem::entry_not_found)?;
-    Ok(Json(Booked { id, entry }))
-}
-
-async fn whoami(principal: TenantPrincipal) -> Json<Caller> {
-    Json(Caller {
-        tenant: principal.tenant().to_string(),
-        issuer: principal.issuer().to_string(),
-        subject: principal.subject().map(ToString::to_string),
-        client_id: principal.client_id().map(ToString::to_string),
-        scopes: principal.scopes().map(ToString::to_string).collect(),
-    })
-}
-
-/// The part of the path that a handler reads.
-#[derive(Debug, Deserialize)]
-struct EntryPath {
-    id: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    limit: Option<u32>,
-}
-
-/// An entry with the id it was booked under.
-#[derive(Debug, Serialize)]
-struct Booked {
-    id: String,
-    #[serde(flatten)]
-    entry: JournalEntry,
-}
-
-/// A list of entries: an object, so that it can say more than the entries later.
-#[derive(Debug, Serialize)]
-struct Entries {
-    entries: Vec<Booked>,
-}
-
-/// What a request was proven to be. Scopes are this tenant's, without the tenant in front.
-#[derive(Debug, Serialize)]
-struct Caller {
-    tenant: String,
-    issuer: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
-    scopes: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use axum::body::Body;
-    use tracing_subscriber::fmt::format::FmtSpan;
-
-    use super::*;
-
-    #[test]
-    fn secrets_stay_in_the_span_of_a_request_has_its_path_but_not_its_query() {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&log);
-        let subscriber = tracing_subscriber::fmt()
-            .with_span_events(FmtSpan::NEW)
-            .with_writer(move || Log(Arc::clone(&writer)))
-            .finish();
-
-        let uri = "/tenant1/whoami?access_token=secret";
-        let request = Request::get(uri).body(Body::empty()).unwrap();
-        tracing::subscriber::with_default(subscriber, || drop(span(&request)));
-
-        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
-        assert!(log.contains("/tenant1/whoami"), "{log}");
-        assert!(!log.contains("secret"), "{log}");
-    }
-
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+        .with_state(journal);
+    (guarded, document)
 }

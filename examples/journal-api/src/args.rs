@@ -20,6 +20,14 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
 
+    /// Serve /metrics here, for the collector alone [default: beside /healthz, for everybody]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// Run the demonstration's issuer here [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDR", conflicts_with = "policy")]
+    pub issuer_listen: Option<SocketAddr>,
+
     /// Keep the journal in this SQLite file [default: a temporary one]
     #[arg(long, value_name = "FILE")]
     pub database: Option<PathBuf>,
@@ -42,12 +50,20 @@ mod tests {
 
     #[test]
     fn every_option_is_read() {
-        let line = "journal-api --policy p.toml --listen [::1]:80 --database j.db --no-tour";
+        let line = "journal-api --policy p.toml --listen [::1]:80 --metrics-listen [::1]:81 \
+                    --database j.db --no-tour";
         let args = Args::try_parse_from(line.split(' ')).unwrap();
         assert_eq!(args.policy.as_deref(), Some("p.toml".as_ref()));
         assert_eq!(args.listen, Some("[::1]:80".parse().unwrap()));
+        assert_eq!(args.metrics_listen, Some("[::1]:81".parse().unwrap()));
         assert_eq!(args.database.as_deref(), Some("j.db".as_ref()));
         assert!(args.no_tour);
+
+        let args = Args::try_parse_from(["journal-api", "--issuer-listen", "[::1]:90"]).unwrap();
+        assert_eq!(args.issuer_listen, Some("[::1]:90".parse().unwrap()));
+        // With a policy there is no issuer of its own.
+        let both = ["journal-api", "--policy", "p.toml", "--issuer-listen", "[::1]:90"];
+        assert!(Args::try_parse_from(both).is_err());
     }
 
     #[test]

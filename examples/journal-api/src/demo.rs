@@ -72,7 +72,9 @@ pub fn curl_lines(url: &str, issuer: &TestIssuer) -> String {
         "curl -iw '\\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/whoami",
         "curl -iw '\\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/journal-entries",
         "curl -iw '\\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant2/journal-entries",
+        "curl -iw '\\n' -H \"Authorization: Bearer $TENANT1\" URL/tenant1/trial-balance",
         "curl -iw '\\n' -H \"Authorization: Bearer $TENANT2\" -H 'Content-Type: application/json' \\\n  \
+             -H 'Idempotency-Key: \"rent-2026-11\"' \\\n  \
              -d '{\"date\": \"2026-11-21\", \"memo\": \"Office rent\", \"lines\": [\n    \
              {\"account\": \"6310\", \"debit\": \"1200.00\", \"currency\": \"EUR\"},\n    \
              {\"account\": \"1200\", \"credit\": \"1200.00\", \"currency\": \"EUR\"}]}' \\\n  \
@@ -96,7 +98,7 @@ async fn start_issuer(address: SocketAddr) -> Result<TestIssuer, RunError> {
     issuer.map_err(|source| RunError::Listen {
         what: "the demonstration's issuer",
         address,
-        remedy: "stop what uses that port, or run against another issuer with --policy FILE",
+        remedy: "choose another address with --issuer-listen ADDR",
         source,
     })
 }

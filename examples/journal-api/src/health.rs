@@ -1,6 +1,10 @@
-//! `/healthz`: the process answers. `/readyz`: it can judge and book, or it says why not.
+//! `/healthz`: the process answers. `/readyz`: it can judge and book, or it says which it cannot.
 //!
-//! Both are outside the tenant layer: whoever asks has no token.
+//! Both are outside the tenant layer: whoever asks has no token. So the answer is a word for the
+//! keys and one for the database; whose keys are missing, and why, is in the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -11,12 +15,15 @@ use axum::routing::get;
 
 use tenantry::ResourceServer;
 
+use crate::problem::Problem;
 use crate::store::Journal;
 
 #[derive(Clone)]
 struct Health {
     erp: ResourceServer,
     journal: Journal,
+    /// The answer before: the log gets a line when it changes, and not whenever a stranger asks.
+    ready: Arc<AtomicBool>,
 }
 
 /// Returns the two routes.
@@ -24,19 +31,27 @@ pub fn router(erp: ResourceServer, journal: Journal) -> Router {
     Router::new()
         .route("/healthz", get(async || ([(CACHE_CONTROL, "no-store")], "ok\n")))
         .route("/readyz", get(readyz))
-        .with_state(Health { erp, journal })
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .with_state(Health { erp, journal, ready: Arc::new(AtomicBool::new(true)) })
 }
 
-async fn readyz(State(Health { erp, journal }): State<Health>) -> Response {
+async fn readyz(State(Health { erp, journal, ready }): State<Health>) -> Response {
     // Asking starts a fetch of keys that are due, so a service that gets no requests heals too.
     let keys = erp.readiness();
     let database = journal.ping().await;
-    if let Err(error) = &database {
-        tracing::warn!(source = std::error::Error::source(error), "{error}");
+    let is_ready = keys.is_ready() && database.is_ok();
+    if ready.swap(is_ready, Ordering::Relaxed) != is_ready {
+        let source = database.as_ref().err().and_then(std::error::Error::source);
+        let database = source.map(tracing::field::display);
+        let keys = keys.to_string();
+        if is_ready {
+            tracing::info!(keys = keys.trim_end(), "ready again");
+        } else {
+            tracing::warn!(keys = keys.trim_end(), database, "not ready");
+        }
     }
-    let ready = keys.is_ready() && database.is_ok();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let database = if database.is_ok() { "ready" } else { "does not answer" };
-    let reasons = format!("{}\ndatabase: {database}\n", keys.to_string().trim_end());
-    (status, [(CACHE_CONTROL, "no-store")], reasons).into_response()
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |ready| if ready { "ready" } else { "not ready" };
+    let words = format!("keys: {}\ndatabase: {}\n", word(keys.is_ready()), word(database.is_ok()));
+    (status, [(CACHE_CONTROL, "no-store")], words).into_response()
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::ser::{Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Names an entry: a UUID of version 7 ([RFC 9562 §5.7]).
@@ -11,7 +13,8 @@ use uuid::Uuid;
 /// sort after earlier ones. It does not name a tenant: an entry is found by tenant *and* id.
 ///
 /// [RFC 9562 §5.7]: https://www.rfc-editor.org/rfc/rfc9562#section-5.7
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, ToSchema)]
+#[schema(description = "The name of an entry.", value_type = String, format = "uuid")]
 pub struct EntryId(Uuid);
 
 impl EntryId {
@@ -21,11 +24,25 @@ impl EntryId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub(crate) const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
 }
 
 impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl Serialize for EntryId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

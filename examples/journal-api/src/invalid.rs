@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use iso_currency::Currency;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::amount::InvalidAmount;
@@ -13,6 +14,8 @@ use crate::ledger::{MAX_ACCOUNT, MAX_LINES, MAX_MEMO};
 /// Why something is not a [`JournalEntry`](crate::ledger::JournalEntry).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum InvalidEntry {
+    /// A reversal is dated before its original, which is of this day.
+    BeforeOriginal(Date),
     /// The date is not a day of the calendar, written as `2026-11-21`.
     Date,
     /// A line cannot be read.
@@ -35,6 +38,9 @@ pub enum InvalidEntry {
 impl fmt::Display for InvalidEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::BeforeOriginal(date) => {
+                write!(f, "the reversal is dated before the entry, which is of {date}")
+            }
             Self::Date => f.write_str("the date is not a day written as 2026-11-21"),
             Self::Line { line, why } => write!(f, "line {line}: {why}"),
             Self::LineCount => write!(f, "an entry has 2 to {MAX_LINES} lines"),

@@ -9,6 +9,8 @@ use iso_currency::Currency;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::amount::Amount;
 use crate::invalid::{InvalidEntry, InvalidLine};
@@ -23,6 +25,9 @@ pub const MAX_MEMO: usize = 500;
 /// The longest account number, in bytes.
 pub const MAX_ACCOUNT: usize = 32;
 
+/// How an amount is written, for those who read about it.
+const AMOUNT: &str = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$";
+
 // The largest sum of a side, in minor units, fits the 96 bits of a `Decimal`: adding never rounds.
 const _: () = assert!(
     10u128.pow((crate::amount::MAX_INTEGER_DIGITS + crate::amount::MAX_FRACTIONAL_DIGITS) as u32)
@@ -31,9 +36,10 @@ const _: () = assert!(
 );
 
 /// A booking that balances: for each currency, its debits equal its credits.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, ToSchema)]
 pub struct JournalEntry {
     date: Date,
+    #[schema(value_type = String)]
     memo: Box<str>,
     lines: Vec<Line>,
 }
@@ -103,6 +109,16 @@ pub struct Line {
 }
 
 impl Line {
+    /// Returns the line that takes this one back: on the other side.
+    #[must_use]
+    pub const fn exchanged(mut self) -> Self {
+        self.side = match self.side {
+            Side::Credit => Side::Debit,
+            Side::Debit => Side::Credit,
+        };
+        self
+    }
+
     /// Returns the number of the account.
     #[must_use]
     pub const fn account(&self) -> &str {
@@ -156,6 +172,25 @@ impl Serialize for Line {
     }
 }
 
+/// As it is serialized: the amount is a member by the name of its side.
+impl PartialSchema for Line {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let line = |side: Side| {
+            ObjectBuilder::new()
+                .property("account", text())
+                .property(side.as_str(), text().pattern(Some(AMOUNT)))
+                .property("currency", text().pattern(Some("^[A-Z]{3}$")))
+                .required("account")
+                .required(side.as_str())
+                .required("currency")
+        };
+        OneOfBuilder::new().item(line(Side::Debit)).item(line(Side::Credit)).into()
+    }
+}
+
+impl ToSchema for Line {}
+
 /// The two sides of an account.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Side {
@@ -194,7 +229,7 @@ fn add(sum: Decimal, side: Side, amount: Decimal) -> Option<Decimal> {
 }
 
 /// A date written as `2026-11-21` and in no other way.
-fn date(text: &str) -> Option<Date> {
+pub(crate) fn date(text: &str) -> Option<Date> {
     let date = text.parse::<Date>().ok()?;
     (date.year() >= 0 && date.to_string() == text).then_some(date)
 }

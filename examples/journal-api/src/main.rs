@@ -22,7 +22,8 @@ async fn main() -> ExitCode {
         Err(error) => {
             // Without a standard error there is nobody to tell; the exit code says it too.
             let _ = writeln!(anstream::stderr(), "journal-api: {error}");
-            ExitCode::from(error.exit_code())
+            // At once: what runs in the background would only complain that it was interrupted.
+            std::process::exit(error.exit_code().into())
         }
     }
 }

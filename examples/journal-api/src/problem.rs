@@ -6,47 +6,66 @@
 //! | code | status | when |
 //! |---|---|---|
 //! | `json_malformed` | 400 | the body is not JSON |
-//! | `query_malformed` | 400 | the query is not `limit=` and a number from 1 to 100, or nothing |
+//! | `body_incomplete` | 400 | the body ended before its time |
+//! | `idempotency_key_invalid` | 400 | the `Idempotency-Key` is none |
+//! | `query_malformed` | 400 | the query has a part that the route does not know or cannot read |
 //! | `entry_not_found` | 404 | this tenant has no such entry |
 //! | `route_not_found` | 404 | there is nothing at this path |
 //! | `method_not_allowed` | 405 | not with this method |
+//! | `body_too_slow` | 408 | the body did not arrive in time |
+//! | `entry_is_reversal` | 409 | a reversal is not reversed |
+//! | `entry_reversed` | 409 | the entry was reversed before |
+//! | `idempotency_key_in_progress` | 409 | a request with this key is being worked on |
 //! | `body_too_large` | 413 | more than 1 MiB |
 //! | `media_type_unsupported` | 415 | the body does not say it is JSON |
 //! | `entry_invalid` | 422 | JSON, but not a journal entry |
 //! | `entry_unbalanced` | 422 | debits and credits differ; `difference` says by how much |
-//! | `internal` | 500 | the database does not answer; the log says why |
+//! | `idempotency_key_reused` | 422 | this key was of another request |
+//! | `period_invalid` | 422 | `to` is a day before `from` |
+//! | `trial_balance_too_large` | 422 | too many accounts, or sums with too many digits |
+//! | `tenant_busy` | 429 | the tenant has too many requests under way |
+//! | `internal` | 500 | the log says why |
+//! | `busy` | 503 | too many requests are being worked on |
+//! | `timed_out` | 503 | there was no answer in time |
+//!
+//! `request_id` is that of the request, as in the answer's `x-request-id` and in the log.
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 
-use std::error::Error;
+mod causes;
 
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use crate::invalid::InvalidEntry;
-use crate::store_error::StoreError;
-
-/// The most bytes of a detail that quotes from the request.
-const MAX_DETAIL: usize = 300;
+use crate::request_id;
 
 /// Why a request that the tenant layers let through was not carried out; becomes the response.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16, minimum = 400, maximum = 599)]
     status: StatusCode,
+    /// What a caller may branch on.
     code: &'static str,
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// Debits less credits, as text, by currency.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, String>>, nullable = false)]
     difference: Option<Map<String, Value>>,
+    /// Of the request that is being answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    request_id: Option<Box<str>>,
 }
 
 impl Problem {
@@ -54,10 +73,18 @@ impl Problem {
         status: StatusCode,
         code: &'static str,
         title: &'static str,
-        detail: impl Into<String>,
+        detail: impl Into<Box<str>>,
     ) -> Self {
-        let kind = format!("urn:journal-api:problem:{code}");
-        Self { kind, title, status, code, detail: detail.into(), difference: None }
+        let kind = format!("urn:journal-api:problem:{code}").into();
+        Self {
+            kind,
+            title,
+            status,
+            code,
+            detail: detail.into(),
+            difference: None,
+            request_id: None,
+        }
     }
 
     /// This tenant has no such entry. The same whether or not another tenant has it.
@@ -78,7 +105,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "route_not_found",
             "there is nothing at this path",
-            "There are /{tenant}/journal-entries with /{id} behind it, and /{tenant}/whoami.",
+            "/docs lists what there is.",
         )
     }
 
@@ -99,8 +126,55 @@ impl Problem {
         Self::query("limit is a number from 1 to 100")
     }
 
-    fn query(detail: impl Into<String>) -> Self {
+    /// A period ends before it begins.
+    #[must_use]
+    pub fn period_invalid() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "period_invalid",
+            "the period ends before it begins",
+            "Choose a day for `to` that is not before `from`.",
+        )
+    }
+
+    /// The query cannot be read.
+    pub(crate) fn query(detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "query_malformed", "the query cannot be read", detail)
+    }
+
+    /// The body did not arrive in time.
+    #[must_use]
+    pub fn body_too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "the body did not arrive in time",
+            "Nothing was booked. Send the body without pauses.",
+        )
+    }
+
+    /// Something went wrong on our side; the log says what.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong on our side",
+            "Whether an entry was booked can be seen in the list of entries, or by sending the \
+             request again with the same Idempotency-Key.",
+        )
+    }
+
+    /// There was no answer in time.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timed_out",
+            "there was no answer in time",
+            "Whether an entry was booked can be seen in the list of entries, or by sending the \
+             request again with the same Idempotency-Key.",
+        )
     }
 
     fn too_large() -> Self {
@@ -113,90 +187,22 @@ impl Problem {
     }
 }
 
-impl From<InvalidEntry> for Problem {
-    fn from(invalid: InvalidEntry) -> Self {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        let detail = invalid.to_string();
-        let InvalidEntry::Unbalanced(differences) = invalid else {
-            return Self::new(status, "entry_invalid", "this is not a journal entry", detail);
-        };
-        let difference = differences
-            .into_iter()
-            .map(|(currency, by)| (currency.code().to_owned(), by.to_string().into()));
-        Self {
-            difference: Some(difference.collect()),
-            ..Self::new(status, "entry_unbalanced", "the entry does not balance", detail)
-        }
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        match &rejection {
-            JsonRejection::JsonDataError(_) => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "entry_invalid",
-                "this is not a journal entry",
-                quoted(&rejection),
-            ),
-            JsonRejection::MissingJsonContentType(_) => Self::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "media_type_unsupported",
-                "the body does not say that it is JSON",
-                "Send Content-Type: application/json.",
-            ),
-            JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(_))
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE =>
-            {
-                Self::too_large()
-            }
-            // Broken JSON, and a body that ended before its time.
-            _ => Self::new(
-                StatusCode::BAD_REQUEST,
-                "json_malformed",
-                "the body is not JSON",
-                quoted(&rejection),
-            ),
-        }
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::query(quoted(&rejection))
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        let source = error.source().map(tracing::field::display);
-        if error.is_busy() {
-            tracing::warn!(source, "{error}");
-            return Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "too many requests are being worked on",
-                "Nothing was booked. Retry in a moment.",
-            );
-        }
-        tracing::error!(source, "{error}");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "something went wrong on our side",
-            "Whether an entry was booked can be seen in the list of entries.",
-        )
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self)).into_response();
+        let retry =
+            matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+                || self.code == "idempotency_key_in_progress";
+        let problem = Self { request_id: request_id::current(), ..self };
+        let mut response = (problem.status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if retry {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if response.status() == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body may still come.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -206,25 +212,17 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
     serializer.serialize_u16(status.as_u16())
 }
 
-/// What the reader of the request said. It may quote the request, which may be long.
-fn quoted(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let mut detail = innermost.to_string();
-    detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
-    detail
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
     use axum::extract::{FromRequest, Request};
     use serde_json::json;
 
+    use super::causes::MAX_DETAIL;
     use super::*;
     use crate::ledger::JournalEntry;
+    use crate::sent::Sent;
+    use crate::store_error::StoreError;
     use crate::wire::NewEntry;
 
     async fn answer(problem: Problem) -> (StatusCode, Value) {
@@ -239,8 +237,8 @@ mod tests {
     async fn sent(content_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
         let request =
             Request::builder().header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
-        let rejection = Json::<NewEntry>::from_request(request, &()).await.unwrap_err();
-        answer(rejection.into()).await
+        let problem = async { Sent::from_request(request, &()).await?.json::<NewEntry>().await };
+        answer(problem.await.unwrap_err()).await
     }
 
     #[tokio::test]

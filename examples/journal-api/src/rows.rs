@@ -1,6 +1,6 @@
 //! Database rows into entries. What is read is checked like what a caller sends.
 
-use crate::id::EntryId;
+use crate::booked::Booked;
 use crate::ledger::JournalEntry;
 use crate::store_error::StoreError;
 use crate::wire::{NewEntry, NewLine, Object};
@@ -11,6 +11,8 @@ pub(crate) struct LineRow {
     id: String,
     date: String,
     memo: String,
+    reverses: Option<String>,
+    reversed_by: Option<String>,
     account: String,
     side: String,
     amount: String,
@@ -20,8 +22,17 @@ pub(crate) struct LineRow {
 /// Collects the lines of entries that come one entry after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    finished: Vec<(EntryId, JournalEntry)>,
-    current: Option<(String, NewEntry)>,
+    finished: Vec<Booked>,
+    current: Option<Current>,
+}
+
+/// The entry whose lines are coming.
+#[derive(Debug)]
+struct Current {
+    id: String,
+    reverses: Option<String>,
+    reversed_by: Option<String>,
+    entry: NewEntry,
 }
 
 impl Rows {
@@ -34,27 +45,32 @@ impl Rows {
         };
         let line = NewLine { account: row.account, debit, credit, currency: row.currency };
         match &mut self.current {
-            Some((id, entry)) if *id == row.id => entry.lines.push(Object(line)),
+            Some(Current { id, entry, .. }) if *id == row.id => entry.lines.push(Object(line)),
             _ => {
                 self.finish_current()?;
                 let entry = NewEntry { date: row.date, memo: row.memo, lines: vec![Object(line)] };
-                self.current = Some((row.id, entry));
+                let LineRow { id, reverses, reversed_by, .. } = row;
+                self.current = Some(Current { id, reverses, reversed_by, entry });
             }
         }
         Ok(())
     }
 
     /// Returns the entries in the order their lines came.
-    pub(crate) fn finish(mut self) -> Result<Vec<(EntryId, JournalEntry)>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Booked>, StoreError> {
         self.finish_current()?;
         Ok(self.finished)
     }
 
     fn finish_current(&mut self) -> Result<(), StoreError> {
-        if let Some((id, entry)) = self.current.take() {
-            let id = id.parse().map_err(StoreError::corrupt)?;
-            let entry = JournalEntry::try_from(entry).map_err(StoreError::corrupt)?;
-            self.finished.push((id, entry));
+        if let Some(current) = self.current.take() {
+            let id = |id: String| id.parse().map_err(StoreError::corrupt);
+            self.finished.push(Booked {
+                id: id(current.id)?,
+                entry: JournalEntry::try_from(current.entry).map_err(StoreError::corrupt)?,
+                reverses: current.reverses.map(id).transpose()?,
+                reversed_by: current.reversed_by.map(id).transpose()?,
+            });
         }
         Ok(())
     }

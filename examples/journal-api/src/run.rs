@@ -31,17 +31,19 @@ async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
     let policy = PolicyFile::read(file)?.configure(|erp| erp.check(names_its_tenants));
     let listen = args.listen.or(policy.listen()).unwrap_or(demo::LISTEN);
     let listener = serve::listen(listen).await?;
+    let collector = serve::listen_for_collector(args.metrics_listen).await?;
     let journal = open_journal(args.database.as_deref()).await?;
     // Last: it starts to fetch keys, which a start that fails would interrupt.
     let erp = policy.build().await?;
     #[cfg(unix)]
     erp.reload_on_hangup().map_err(RunError::Serve)?;
     let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
+    let service = service.metrics_on(collector);
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     say(format_args!("journal-api listens on http://{}", service.address()));
-    let served = service.run(stop).await;
+    service.run(stop).await;
     journal.close().await;
-    served.map_err(RunError::Serve)
+    Ok(())
 }
 
 /// Every route begins with a tenant, so a policy that does not read it there is a mistake.
@@ -57,36 +59,36 @@ fn names_its_tenants(policy: &Policy) -> Result<(), PolicyError> {
 
 async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let listen = args.listen.unwrap_or(demo::LISTEN);
-    let demo = Demo::start(listen, demo::ISSUER, args.database.as_deref()).await?;
+    let issuer = args.issuer_listen.unwrap_or(demo::ISSUER);
+    let collector = serve::listen_for_collector(args.metrics_listen).await?;
+    let demo = Demo::start(listen, issuer, args.database.as_deref()).await?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     let url = demo.url();
     let Demo { service, issuer, journal } = demo;
     say(format_args!("journal-api listens on {url}, its issuer on {}\n", issuer.url()));
 
-    let serving = service.run(stop);
+    let serving = service.metrics_on(collector).run(stop);
     tokio::pin!(serving);
     let mut toured = Ok(());
-    let served = tokio::select! {
-        served = &mut serving => Some(served),
+    let stopped = tokio::select! {
+        () = &mut serving => true,
         played = show_tour(&url, &issuer), if !args.no_tour => {
             toured = played;
-            None
+            false
         }
-        () = std::future::ready(()), if args.no_tour => None,
+        () = std::future::ready(()), if args.no_tour => false,
     };
-    let served = match served {
-        Some(served) => served,
-        None => {
-            // After the tour, which rotates the issuer's key.
-            let lines = demo::curl_lines(&url, &issuer);
-            say(format_args!(
-                "Serving until Ctrl-C. Try it, with tokens good for an hour:\n\n{lines}"
-            ));
-            serving.await
-        }
-    };
+    if !stopped {
+        // After the tour, which rotates the issuer's key.
+        let lines = demo::curl_lines(&url, &issuer);
+        say(format_args!(
+            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs:\n\n\
+             {lines}"
+        ));
+        serving.await;
+    }
     journal.close().await;
-    served.map_err(RunError::Serve).and(toured)
+    toured
 }
 
 async fn show_tour(url: &str, issuer: &tenantry_testkit::TestIssuer) -> Result<(), RunError> {

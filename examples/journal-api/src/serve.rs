@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use tenantry::ResourceServer;
 
+use crate::figures::Figures;
 use crate::run_error::RunError;
 use crate::store::Journal;
-use crate::{api, health};
+use crate::{api, connections, document, health, layers};
 
 /// How long requests under way may take after the signal to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -23,7 +24,10 @@ pub const GRACE: Duration = Duration::from_secs(10);
 pub struct Service {
     listener: TcpListener,
     address: SocketAddr,
-    app: Router,
+    routes: Router,
+    figures: Figures,
+    /// Where the figures are served, if not beside the other routes.
+    collector: Option<TcpListener>,
 }
 
 impl Service {
@@ -34,8 +38,16 @@ impl Service {
     /// If the listener does not know its address.
     pub fn new(listener: TcpListener, erp: &ResourceServer, journal: Journal) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let app = health::router(erp.clone(), journal.clone()).merge(api::router(erp, journal));
-        Ok(Self { listener, address, app })
+        let (api, document) = api::router(erp, journal.clone());
+        let routes = health::router(erp.clone(), journal);
+        let routes = routes.merge(document::router(document)).merge(api);
+        Ok(Self { listener, address, routes, figures: Figures::of_process(), collector: None })
+    }
+
+    /// Puts `/metrics` on a listener of its own, if there is one.
+    #[must_use]
+    pub fn metrics_on(self, collector: Option<TcpListener>) -> Self {
+        Self { collector, ..self }
     }
 
     /// Returns where it listens, with the port that the system chose if it was asked to.
@@ -46,31 +58,37 @@ impl Service {
 
     /// Serves until `stop` is done, and then until the last request under way is answered, but no
     /// longer than [`GRACE`].
-    ///
-    /// # Errors
-    ///
-    /// If the listener fails.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let (stopping, stopped) = oneshot::channel();
-        let serving = axum::serve(self.listener, self.app).with_graceful_shutdown(async move {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let Self { listener, routes, figures, collector, .. } = self;
+        let metrics = figures.router();
+        let (routes, metrics) = match collector {
+            Some(collector) => (routes, Some((collector, layers::around(metrics)))),
+            None => (routes.merge(metrics), None),
+        };
+        let (stopping, stopped) = watch::channel(false);
+        let signal = async {
             stop.await;
             tracing::info!("stopping");
             // Nobody listens any more only if serving has ended already.
-            let _ = stopping.send(());
-        });
-        tokio::select! {
-            served = serving => served,
-            () = async {
-                // An error means that the signal will not come: serving ended by itself.
-                if stopped.await.is_ok() {
-                    tokio::time::sleep(GRACE).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            } => {
-                tracing::warn!("requests still under way were given up");
-                Ok(())
+            let _ = stopping.send(true);
+        };
+        let until = |mut stopped: watch::Receiver<bool>| async move {
+            // An error means that the sender is gone, which it is not before the end.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        let figures_served = async {
+            if let Some((collector, metrics)) = metrics {
+                connections::serve(collector, metrics, until(stopped.clone())).await;
             }
+        };
+        let served = connections::serve(listener, layers::around(routes), until(stopped.clone()));
+        tokio::select! {
+            _ = async { tokio::join!(signal, served, figures_served) } => {}
+            () = figures.keep_up() => {}
+            () = async {
+                until(stopped.clone()).await;
+                tokio::time::sleep(GRACE).await;
+            } => tracing::warn!("requests still under way were given up"),
         }
     }
 }
@@ -87,6 +105,24 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
         remedy: "choose another address with --listen ADDR",
         source,
     })
+}
+
+/// Takes the port for the figures, if they have one of their own.
+///
+/// # Errors
+///
+/// If it cannot be had.
+pub async fn listen_for_collector(
+    address: Option<SocketAddr>,
+) -> Result<Option<TcpListener>, RunError> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|source| RunError::Listen {
+        what: "/metrics",
+        address,
+        remedy: "choose another address with --metrics-listen ADDR",
+        source,
+    })?;
+    Ok(Some(listener))
 }
 
 /// Watches for the signal to stop: SIGTERM or Ctrl-C. From this call on neither ends the process

@@ -12,12 +12,24 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    const BUSY: &str = "all connections to the database are in use";
+    const BUSY: &str = "all connections to the database are in use, or another process writes";
+    const CROWDED: &str = "the tenant has too many calls under way";
 
     /// Whether it may work a moment later.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.what == Self::BUSY
+    }
+
+    /// Whether the tenant itself has too many calls under way.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.what == Self::CROWDED
+    }
+
+    /// The tenant has too many calls under way.
+    pub(crate) fn crowded() -> Self {
+        Self { what: Self::CROWDED, source: "each tenant has its share of the database".into() }
     }
 
     /// Something in the database is not what this program writes.
@@ -40,11 +52,17 @@ impl Error for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(source: sqlx::Error) -> Self {
-        if matches!(source, sqlx::Error::PoolTimedOut) {
+        if matches!(source, sqlx::Error::PoolTimedOut) || is_locked(&source) {
             return Self { what: Self::BUSY, source: source.into() };
         }
         Self { what: "the database did not answer as it should", source: source.into() }
     }
+}
+
+/// Whether another process wrote for longer than we wait: `SQLITE_BUSY`, in one of its forms.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 impl From<sqlx::migrate::MigrateError> for StoreError {

@@ -9,34 +9,60 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use utoipa::ToSchema;
 
 /// An entry that was not checked yet. It becomes a
 /// [`JournalEntry`](crate::ledger::JournalEntry) through `try_from`.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(description = "An entry to book.", example = json!({"date": "2026-11-21", "memo": "Office rent", "lines": [
+    {"account": "6310", "debit": "1200.00", "currency": "EUR"},
+    {"account": "1200", "credit": "1200.00", "currency": "EUR"}]}))]
 pub struct NewEntry {
     /// The day it is booked on: `2026-11-21`.
+    #[schema(format = Date)]
     pub date: String,
-    /// The booking text.
+    /// The booking text, on one line.
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub memo: String,
     /// The lines.
+    #[schema(value_type = Vec<NewLine>, min_items = 2, max_items = 1000)]
     pub lines: Vec<Object<NewLine>>,
 }
 
 /// A line that was not checked yet: either `debit` or `credit` is there.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLine {
     /// The number of the account.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,32}$")]
     pub account: String,
     /// The amount, if it is on the debit side.
     #[serde(default)]
+    #[schema(pattern = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$")]
     pub debit: Option<String>,
     /// The amount, if it is on the credit side.
     #[serde(default)]
+    #[schema(pattern = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$")]
     pub credit: Option<String>,
     /// The ISO 4217 code: three capital letters.
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
+}
+
+/// What a caller says about a reversal, nothing of which has to be said.
+#[derive(Clone, Debug, Default, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"memo": "Booked twice"}))]
+pub struct NewReversal {
+    /// The day it is booked on, if it is not that of the entry it reverses.
+    #[serde(default)]
+    #[schema(format = Date)]
+    pub date: Option<String>,
+    /// The booking text, if it is not the usual one.
+    #[serde(default)]
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    pub memo: Option<String>,
 }
 
 /// A `T` that is written as a JSON object. By itself, a struct would be read from an array, too.

@@ -37,6 +37,7 @@ pub struct Probe {
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) gives: Vec<(String, Place)>,
     pub(super) unseen: bool,
+    once: bool,
 }
 
 #[derive(Clone)]
@@ -71,6 +72,7 @@ impl Probe {
             headers: Vec::new(),
             gives: Vec::new(),
             unseen: false,
+            once: false,
         }
     }
 
@@ -182,6 +184,18 @@ impl Probe {
     pub fn unseen(mut self) -> Self {
         self.unseen = true;
         self
+    }
+
+    /// Says that what it acts on can be used once: booking a reversal, accepting an invitation. A
+    /// `DELETE` is such a probe anyway. It is sent rightly only where it is asked whether it works, so
+    /// that the attacks find what they act on.
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    pub(super) fn consumes(&self) -> bool {
+        self.once || self.method == Method::DELETE
     }
 
     pub(super) fn reads(&self) -> bool {

@@ -14,13 +14,22 @@ async fn nothing_crosses_tenants() {
         Probe::post(ENTRIES)
             .scopes(["finance.write", "journal.create"])
             .json(|canary| {
+                // So that the sums of two tenants are not the same.
+                let amount =
+                    canary.bytes().fold(0, |sum, byte| sum * 31 % 99_991 + u64::from(byte));
+                let amount = format!("{amount}.00");
                 json!({"date": "2026-11-21", "memo": canary, "lines": [
-                    {"account": "6310", "debit": "1200.00", "currency": "EUR"},
-                    {"account": "1200", "credit": "1200.00", "currency": "EUR"}]})
+                    {"account": "6310", "debit": amount, "currency": "EUR"},
+                    {"account": "1200", "credit": amount, "currency": "EUR"}]})
             })
             .gives_from_location("id"),
         Probe::get(&format!("{ENTRIES}?limit=100")).scopes(["journal.read"]),
         Probe::get(&format!("{ENTRIES}/{{id}}")).scopes(["journal.read"]),
+        Probe::post(&format!("{ENTRIES}/{{id}}/reversal"))
+            .scopes(["finance.write", "journal.create"])
+            .json(|canary| json!({"memo": canary}))
+            .once(),
+        Probe::get("/{tenant}/trial-balance").scopes(["journal.read"]),
         Probe::get("/{tenant}/whoami").no_scope(),
     ];
     let report = AttackSuite::new(&issuer, probes)
@@ -31,7 +40,7 @@ async fn nothing_crosses_tenants() {
                 .tenant_path("/{tenant}/{*rest}")
                 .tenant_header("x-tenant-id")
         })
-        .run(async |erp| api::router(&erp, Journal::open_temporary().await.unwrap()))
+        .run(async |erp| api::router(&erp, Journal::open_temporary().await.unwrap()).0)
         .await;
     report.assert_clean();
 }

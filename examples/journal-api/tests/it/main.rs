@@ -6,9 +6,17 @@
 )]
 
 mod attacks;
+mod balance;
+mod document;
 mod entries;
 mod health;
+mod limits;
+mod metrics;
+mod pages;
+mod problems;
 mod program;
+mod retries;
+mod reversals;
 mod running;
 mod shutdown;
 mod tour;

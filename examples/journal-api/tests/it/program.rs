@@ -108,9 +108,16 @@ fn a_port_that_is_taken_is_one_line_that_says_which_and_what_to_do() {
     let taken = TcpListener::bind(ANY_PORT).unwrap();
     let address = taken.local_addr().unwrap().to_string();
 
-    let line = refusal(program().args(["--listen", &address]));
-
-    assert!(line.contains(&address) && line.contains("--listen"), "{line}");
+    for option in ["--listen", "--metrics-listen", "--issuer-listen"] {
+        let mut program = program();
+        for other in ["--listen", "--issuer-listen"] {
+            if other != option {
+                program.args([other, ANY]);
+            }
+        }
+        let line = refusal(program.args([option, &address]));
+        assert!(line.contains(&address) && line.contains(&format!(" {option} ")), "{line}");
+    }
 }
 
 #[test]

@@ -19,13 +19,16 @@ pub(crate) struct Running {
     pub(crate) issuer: TestIssuer,
     pub(crate) journal: Journal,
     pub(crate) stop: oneshot::Sender<()>,
-    pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) serving: JoinHandle<()>,
     client: Client,
 }
 
 impl Running {
     pub(crate) async fn start() -> Self {
-        let demo = Demo::start(ANY_PORT, ANY_PORT, None).await.unwrap();
+        Self::of(Demo::start(ANY_PORT, ANY_PORT, None).await.unwrap())
+    }
+
+    pub(crate) fn of(demo: Demo) -> Self {
         let url = demo.url();
         let Demo { service, issuer, journal } = demo;
         let (stop, stopped) = oneshot::channel();

@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 use crate::running::{Running, rent};
 
 /// Sends a booking up to its body. The service asks for the body once it is in the handler.
-async fn begin_booking(app: &Running) -> TcpStream {
+pub(crate) async fn begin_booking(app: &Running) -> TcpStream {
     let address = app.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -31,7 +31,7 @@ async fn a_request_under_way_is_answered_after_the_signal_to_stop() {
     stream.read_to_string(&mut answer).await.unwrap();
 
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
-    app.serving.await.unwrap().unwrap();
+    app.serving.await.unwrap();
     let address = app.url.strip_prefix("http://").unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "somebody still listens");
 }
@@ -45,5 +45,5 @@ async fn a_request_that_does_not_end_is_given_up() {
     tokio::time::pause();
     app.stop.send(()).unwrap();
 
-    app.serving.await.unwrap().unwrap();
+    app.serving.await.unwrap();
 }

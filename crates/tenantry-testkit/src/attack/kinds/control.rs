@@ -1,7 +1,5 @@
 //! What has to work, so that a refusal means something.
 
-use http::Method;
-
 use crate::attack::stage::{Role, Stage};
 
 /// Asks of every probe whether it can prove anything.
@@ -12,7 +10,7 @@ pub(super) async fn run(stage: &mut Stage<'_>) {
     }
     for index in 0..stage.suite.probes.len() {
         let probe = stage.probe(index);
-        if probe.method == Method::DELETE {
+        if probe.consumes() {
             for role in [Role::Victim, Role::Attacker] {
                 stage.control(index, role).await;
                 stage.plant(role).await;

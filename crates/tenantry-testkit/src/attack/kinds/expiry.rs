@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use http::Method;
-
 use super::volley::Volley;
 use crate::attack::kind::AttackKind;
 use crate::attack::stage::{Role, Stage};
@@ -15,7 +13,7 @@ pub(super) async fn run(stage: &mut Stage<'_>, index: usize) {
     let victim = stage.victim.tenant.clone();
     let skew = stage.policy.clock_skew();
     let seconds = i64::try_from(skew.as_secs()).unwrap_or(i64::MAX / 4);
-    let deletes = stage.probe(index).method == Method::DELETE;
+    let deletes = stage.probe(index).consumes();
 
     let token = stage.token(&victim, index).expires_in(LIFE).sign();
     stage.warm(index, Role::Victim, &token).await;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use http::Method;
-
 use super::volley::Volley;
 use crate::attack::kind::AttackKind;
 use crate::attack::stage::{Role, Stage};
@@ -17,7 +15,7 @@ const LIFE: i64 = 30 * 24 * 60 * 60;
 
 pub(super) async fn run(stage: &mut Stage<'_>, index: usize) {
     let victim = stage.victim.tenant.clone();
-    let deletes = stage.probe(index).method == Method::DELETE;
+    let deletes = stage.probe(index).consumes();
     let old = stage.token(&victim, index).expires_in(LIFE).sign();
     stage.warm(index, Role::Victim, &old).await;
     stage.world.issuer.rotate();

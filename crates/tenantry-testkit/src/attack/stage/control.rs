@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use http::Method;
-
 use super::{Role, Stage, given, unfilled};
 use crate::attack::answer::Answer;
 use crate::attack::finding::{Finding, Outcome};
@@ -49,7 +47,7 @@ impl Stage<'_> {
     /// A probe that does not succeed is reported, and not used any more.
     pub(in crate::attack) async fn plant(&mut self, role: Role) {
         for index in 0..self.suite.probes.len() {
-            if self.probe(index).method != Method::DELETE {
+            if !self.probe(index).consumes() {
                 self.control(index, role).await;
             }
         }
@@ -71,7 +69,7 @@ impl Stage<'_> {
     /// Sends a probe with a token that is right, for what comes after. One that deletes is not sent.
     pub(in crate::attack) async fn warm(&mut self, index: usize, role: Role, token: &str) {
         let probe = self.probe(index);
-        if probe.method == Method::DELETE {
+        if probe.consumes() {
             return;
         }
         self.right_with(index, role, token).await;
