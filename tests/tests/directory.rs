@@ -373,3 +373,29 @@ async fn made_up_tenants_of_an_issuer_pattern_are_bounded_and_refuse_no_known_on
     let fetched = stack.network.fetched();
     assert!(!fetched.iter().any(|url| url.contains("made-up")), "{fetched:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_before_the_settings_were_replaced_is_forgotten_too() {
+    let table = Table::new();
+    let stack = stack(&table).await;
+    let token = stack.token("tenant1").sign();
+    let request = tokio::spawn({
+        let (stack, token) = (stack.clone(), token.clone());
+        async move { stack.get("/tenant1/whoami", &token).await }
+    });
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(table.asked_for("tenant1"), 1);
+
+    let keys = tenantry::KeyLocation::Jwks(stack.issuer.jwks().to_string().into());
+    let issuer = IssuerSettings::new(stack.issuer.url()).keys(keys);
+    let settings = Stack::builder(&stack.clock, &stack.network).issuer(issuer);
+    stack.server.replace(settings.tenant_source(Arc::clone(&table))).await.unwrap();
+    table.set("tenant1", Standing::Suspended);
+    stack.server.forget_tenant(&"tenant1".parse().unwrap());
+
+    let suspended = Refusal::insufficient_scope(
+        "tenant_suspended",
+        "the tenant of the access token is suspended",
+    );
+    request.await.unwrap().assert_refused(&suspended);
+}

@@ -129,24 +129,46 @@ async fn an_outage_ends_it_only_after_30_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_that_hangs_ends_it_no_later() {
+    let directory = Arc::new(Switch::default());
+    let asked = Arc::clone(&directory);
+    let limit = Duration::from_secs(20);
+    let stack = Stack::with(|server| server.directory(asked).directory_time_limit(limit)).await;
+    let stream = stream(&stack).await;
+    wait(10).await;
+
+    directory.hang();
+    wait(28).await;
+    assert!(!stream.is_finished());
+    let lasted = Instant::now();
+    assert_eq!(stream.await.unwrap(), Reason::DirectoryUnavailable);
+    let lasted = lasted.elapsed() + Duration::from_secs(28);
+    assert!((Duration::from_secs(29)..=Duration::from_secs(31)).contains(&lasted), "{lasted:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ready_request_of_the_test_kit_never_ends() {
     let principal = TenantPrincipal::from(request_of("tenant1").build());
     assert!(timeout(Duration::from_secs(1 << 30), principal.ended()).await.is_err());
 }
 
-/// A directory that a test sets.
+/// A directory that a test sets; with no answer it hangs.
 #[derive(Debug)]
-struct Switch(Mutex<Result<Standing, Reason>>);
+struct Switch(Mutex<Option<Result<Standing, Reason>>>);
 
 impl Default for Switch {
     fn default() -> Self {
-        Self(Mutex::new(Ok(Standing::Active)))
+        Self(Mutex::new(Some(Ok(Standing::Active))))
     }
 }
 
 impl Switch {
     fn set(&self, answer: Result<Standing, Reason>) {
-        *self.0.lock().unwrap() = answer;
+        *self.0.lock().unwrap() = Some(answer);
+    }
+
+    fn hang(&self) {
+        *self.0.lock().unwrap() = None;
     }
 }
 
@@ -156,8 +178,10 @@ impl Directory for Switch {
     }
 
     fn fresh(self: Arc<Self>, _: TenantId) -> BoxFuture<Result<Standing, Rejection>> {
-        let answer = *self.0.lock().unwrap();
-        Box::pin(std::future::ready(answer.map_err(Rejection::new)))
+        match *self.0.lock().unwrap() {
+            Some(answer) => Box::pin(std::future::ready(answer.map_err(Rejection::new))),
+            None => Box::pin(std::future::pending()),
+        }
     }
 
     fn trusts_issuers(&self) -> bool {

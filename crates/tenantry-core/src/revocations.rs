@@ -31,7 +31,8 @@ const DEFAULT_CAPACITY: usize = 100_000;
 /// An entry leaves when no token that it is about can be accepted any more: when they have expired,
 /// and 5 minutes more, which is the widest [clock skew](crate::PolicyBuilder::clock_skew) that a
 /// policy may have. Ends are counted in the clock's monotonic time: a wall clock that is set forward
-/// drops no entry. Memory is bounded by the [capacity](Self::with_capacity).
+/// drops no entry. One that is set back brings expired tokens to life again, and those that were revoked
+/// with them. Memory is bounded by the [capacity](Self::with_capacity).
 ///
 /// ```
 /// use std::time::Duration;

@@ -14,6 +14,7 @@ use crate::absent::Absent;
 use crate::error::{KeyError, LoadError, LoadErrorKind};
 use crate::flight::{Landed, Landing, fly};
 use crate::held::{Found, FoundKey, Held};
+use crate::keys::KeySet;
 use crate::load::Memory;
 use crate::means::Means;
 use crate::refresh::{Advice, Answer, Flight, Need, Outcome, Refresh};
@@ -77,6 +78,12 @@ impl IssuerKeys {
         let refresh = Refresh::new(means.settings.rules());
         let (source, held, quiet_until) = match source.kind {
             Kind::Loaded(place) => (Some((place, source.urls)), None, 0),
+            // INVARIANT (isolation): a key is used only for the issuer that it was published for.
+            Kind::Document(json) => {
+                let set = KeySet::parse_for(&issuer, json.as_bytes()).ok();
+                let set = set.filter(|set| !set.keys().is_empty());
+                (None, set.map(|set| Arc::new(Held::fixed(Arc::new(set)))), u64::MAX)
+            }
             Kind::Fixed(set) => (None, Some(Arc::new(Held::fixed(set))), u64::MAX),
         };
         Arc::new(Self {

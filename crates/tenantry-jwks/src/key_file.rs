@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use tenantry_core::Issuer;
+
 use crate::keys::{KeySet, KeySetError};
 
 impl KeySet {
@@ -16,9 +18,21 @@ impl KeySet {
     ///
     /// If the file cannot be read, or is neither.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
-        let bytes = read_bounded(path.as_ref()).map_err(KeyFileError::unreadable)?;
+        Self::read_file(path.as_ref(), Self::parse)
+    }
+
+    /// Reads a file of `issuer`. Keys that say they are for another are skipped, too.
+    pub(crate) fn read_for(issuer: &Issuer, path: &Path) -> Result<Self, KeyFileError> {
+        Self::read_file(path, |json| Self::parse_for(issuer, json))
+    }
+
+    fn read_file(
+        path: &Path,
+        parse: impl FnOnce(&[u8]) -> Result<Self, KeySetError>,
+    ) -> Result<Self, KeyFileError> {
+        let bytes = read_bounded(path).map_err(KeyFileError::unreadable)?;
         let set = if bytes.trim_ascii_start().first() == Some(&b'{') {
-            Self::parse(&bytes)
+            parse(&bytes)
         } else {
             str::from_utf8(&bytes).map_err(|_| KeySetError::MALFORMED).and_then(Self::from_pem)
         };

@@ -1,6 +1,6 @@
 //! Loads a key set once, from wherever it is.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use tenantry_core::Issuer;
 
@@ -63,7 +63,7 @@ pub(crate) async fn load(
     mut memory: Memory,
 ) -> Result<(Loaded, Memory), LoadError> {
     let got = match place {
-        Place::File(path) => return Ok((read(path.clone()).await?, Memory::default())),
+        Place::File(path) => return Ok((read(trip.issuer, path).await?, Memory::default())),
         Place::Uri(url) => trip.get(url, trip.urls.origin, memory.keys.as_ref()).await?,
         Place::Discovery => {
             let metadata = discovery::metadata(trip, memory.metadata.take()).await?;
@@ -126,9 +126,10 @@ fn not_a_key_set(error: KeySetError) -> LoadError {
     LoadError::with_source(LoadErrorKind::KeySet, error)
 }
 
-async fn read(path: PathBuf) -> Result<Loaded, LoadError> {
+async fn read(issuer: &Issuer, path: &Path) -> Result<Loaded, LoadError> {
+    let (issuer, path) = (issuer.clone(), path.to_owned());
     // A slow disk must not hold up the requests on this thread.
-    let read = tokio::task::spawn_blocking(move || KeySet::read(path)).await;
+    let read = tokio::task::spawn_blocking(move || KeySet::read_for(&issuer, &path)).await;
     let set = read.map_err(|_| LoadErrorKind::Interrupted)?.map_err(not_a_key_file)?;
     Ok(Loaded::New { set: usable(set)?, document: Vec::new() })
 }

@@ -24,6 +24,8 @@ pub struct KeySource {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
+    /// A JWK Set. Which of its keys count depends on the issuer.
+    Document(Arc<str>),
     /// Parsed once, for good.
     Fixed(Arc<KeySet>),
     Loaded(Place),
@@ -76,13 +78,15 @@ impl KeySource {
         Self::of(Kind::Loaded(Place::File(path.into())))
     }
 
-    /// A JWK Set in the configuration. It never changes.
+    /// A JWK Set in the configuration. It never changes. As everywhere, keys that say they are for
+    /// another issuer than the one whose source this is are skipped.
     ///
     /// # Errors
     ///
     /// If it is not a [key set](KeySet::parse), or no key in it can be used.
     pub fn jwks(json: &str) -> Result<Self, KeySetError> {
-        Self::fixed(KeySet::parse(json.as_bytes())?)
+        refuse_empty(&KeySet::parse(json.as_bytes())?)?;
+        Ok(Self::of(Kind::Document(json.into())))
     }
 
     /// Public keys in PEM in the configuration. They never change.
@@ -91,7 +95,9 @@ impl KeySource {
     ///
     /// If it is not [PEM](KeySet::from_pem), or no key in it can be used.
     pub fn pem(pem: &str) -> Result<Self, KeySetError> {
-        Self::fixed(KeySet::from_pem(pem)?)
+        let set = KeySet::from_pem(pem)?;
+        refuse_empty(&set)?;
+        Ok(Self::of(Kind::Fixed(Arc::new(set))))
     }
 
     /// Sets whether plain `http` is permitted to this machine. It is for tests and demonstrations,
@@ -109,15 +115,12 @@ impl KeySource {
         self
     }
 
-    fn fixed(set: KeySet) -> Result<Self, KeySetError> {
-        if set.keys().is_empty() {
-            return Err(KeySetError::NO_USABLE_KEY);
-        }
-        Ok(Self::of(Kind::Fixed(Arc::new(set))))
-    }
-
     const fn of(kind: Kind) -> Self {
         let urls = UrlRules { loopback_http: false, origin: UrlOrigin::Operator };
         Self { kind, urls }
     }
+}
+
+fn refuse_empty(set: &KeySet) -> Result<(), KeySetError> {
+    if set.keys().is_empty() { Err(KeySetError::NO_USABLE_KEY) } else { Ok(()) }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use tenantry_core::{AccessToken, BoxFuture, ProvenTenant, Reason, RequestFacts, Watch};
 
 use crate::live::Live;
@@ -11,28 +13,33 @@ use crate::live::Live;
 /// over very many.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How many times running it may be that nobody can tell: a directory that fails for a moment is no
-/// reason to cut every stream.
-const PATIENCE: u32 = 30;
+/// How long it may be that nobody can tell: a directory that fails for a moment is no reason to cut
+/// every stream.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Watch for Live {
     fn ended(self: Arc<Self>, token: AccessToken, tenant: ProvenTenant) -> BoxFuture<Reason> {
         Box::pin(async move {
-            let mut unjudged = 0;
+            let mut held = Instant::now();
+            // What hangs for all of that time is the directory, as a rule: keys are remembered.
+            let mut outage = Reason::DirectoryUnavailable;
             loop {
                 // Not held over the wait: what comes into force meanwhile counts.
                 let rules = Arc::clone(&self.now());
                 // INVARIANT (agreement): another tenant's it cannot have become.
                 let facts = RequestFacts::naming(&rules.policy, &tenant).into_owned();
-                match rules.verify(token.clone(), facts).await {
-                    Ok(_) => unjudged = 0,
+                // By the clock, not by the number of looks: each may take as long as the directory does.
+                let verdict = timeout_at(held + PATIENCE, rules.verify(token.clone(), facts)).await;
+                match verdict {
+                    Ok(Ok(_)) => held = Instant::now(),
                     // INVARIANT (cannot judge is not invalid)
-                    Err(rejection)
-                        if rejection.status().is_server_error() && unjudged < PATIENCE =>
+                    Ok(Err(rejection))
+                        if rejection.status().is_server_error() && held.elapsed() < PATIENCE =>
                     {
-                        unjudged += 1;
+                        outage = rejection.reason();
                     }
-                    Err(rejection) => return rejection.reason(),
+                    Ok(Err(rejection)) => return rejection.reason(),
+                    Err(_) => return outage,
                 }
                 tokio::time::sleep(EVERY).await;
             }

@@ -204,8 +204,8 @@ impl ResourceServerBuilder {
         Ok(ResourceServer::new(InForce { rules, verifier }, revocations, clock, self.tenant_labels))
     }
 
-    /// Makes what can take the place of what `verifier` judges by, and of `before`. With `keep`, what
-    /// is known about tenants is kept if it comes from a source, by the same numbers.
+    /// Makes what can take the place of `before`. With `keep`, both are of the same file, and what is
+    /// known about tenants is kept if it comes from a source, by the same numbers.
     pub(crate) fn succeed(
         &self,
         before: &InForce,
@@ -213,7 +213,9 @@ impl ResourceServerBuilder {
         keep: bool,
     ) -> Result<InForce, ConfigError> {
         let kept = keep.then_some(&before.rules);
-        let rules = self.rules(&shared.revocations, &shared.clock, kept)?;
+        let mut rules = self.rules(&shared.revocations, &shared.clock, kept)?;
+        // A file that is read again later has another source than settings from code.
+        rules.source = rules.source.filter(|_| keep);
         let (policy, directory) = (rules.policy.clone(), Arc::clone(&rules.directory));
         let verifier = ready(&rules.policy, before.verifier.successor(policy, directory))?;
         Ok(InForce { rules, verifier })
@@ -255,7 +257,7 @@ impl fmt::Debug for ResourceServerBuilder {
 pub(crate) struct Rules {
     pub(crate) policy: Policy,
     pub(crate) directory: Arc<dyn Directory>,
-    /// The numbers that a source of tenants is asked by, if there is one.
+    /// The numbers that a source of tenants is asked by, if there is one, and its answers may be kept.
     source: Option<Numbers>,
 }
 

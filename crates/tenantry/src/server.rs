@@ -1,13 +1,13 @@
 //! One resource server: a policy, a verifier and a directory, put together once at the start.
 
 use std::fmt;
-use std::sync::Arc;
 #[cfg(feature = "policy-file")]
 use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 
-use tenantry_core::{Clock, Policy, Revocations, TenantId};
+use tenantry_core::{Clock, Directory, Policy, Revocations, TenantId};
 use tenantry_jwt::JwtVerifier;
 use tenantry_tower::{LivePolicy, TenantExtractorLayer, TenantLabels};
 
@@ -46,6 +46,9 @@ pub(crate) struct Shared {
     live: LivePolicy,
     /// What is in force in `live`.
     in_force: ArcSwap<InForce>,
+    /// Directories that were replaced, while there are requests that ask them. Locked for as long as
+    /// one takes the place of another.
+    replaced: Mutex<Vec<Weak<dyn Directory>>>,
     /// The same under every policy.
     pub(crate) revocations: Revocations,
     pub(crate) clock: Arc<dyn Clock>,
@@ -82,6 +85,7 @@ impl ResourceServer {
                 None => live,
             },
             in_force: ArcSwap::from_pointee(in_force),
+            replaced: Mutex::default(),
             revocations,
             clock,
             reloading: tokio::sync::Mutex::new(()),
@@ -151,12 +155,14 @@ impl ResourceServer {
 
     /// Drops what is remembered of a tenant's standing, so that its next request asks the
     /// [source](ResourceServerBuilder::tenant_source). An answer that was asked for before this call
-    /// and comes later is dropped, too.
+    /// and comes later is dropped, too, also where other settings came into force meanwhile.
     ///
     /// For services that learn of changes: a suspension then holds at once, and not within the
     /// lifetime. Each process remembers for itself.
     pub fn forget_tenant(&self, tenant: &TenantId) {
-        self.0.in_force.load().rules.directory.forget(tenant);
+        for directory in self.0.directories() {
+            directory.forget(tenant);
+        }
     }
 
     /// Returns whether requests can be judged: has every issuer that is named in full its keys?
@@ -181,9 +187,27 @@ impl Shared {
         let next = settings.succeed(&self.in_force.load(), self, keep_tenants)?;
         let Rules { policy, directory, .. } = &next.rules;
         let (verifier, directory) = (next.verifier.clone(), Arc::clone(directory));
+        let mut replaced = self.replaced();
+        replaced.retain(|directory| directory.strong_count() > 0);
+        let before = Arc::clone(&self.in_force.load().rules.directory);
+        if !Arc::ptr_eq(&before, &directory) {
+            replaced.push(Arc::downgrade(&before));
+        }
         self.live.replace(policy.clone(), verifier, directory);
         self.in_force.store(Arc::new(next));
         Ok(())
+    }
+
+    /// Every directory that a request may be judged by.
+    // INVARIANT (fail closed): what was forgotten comes back from none of them.
+    fn directories(&self) -> Vec<Arc<dyn Directory>> {
+        let replaced = self.replaced();
+        let now = Arc::clone(&self.in_force.load().rules.directory);
+        replaced.iter().filter_map(Weak::upgrade).chain([now]).collect()
+    }
+
+    fn replaced(&self) -> MutexGuard<'_, Vec<Weak<dyn Directory>>> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

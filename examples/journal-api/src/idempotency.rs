@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_the_client_or_else_the_subject_of_one_issuer() {
+    fn a_caller_is_the_client_whatever_the_subject() {
         let of = |request: tenantry_testkit::ReadyRequest| Caller::of(&request.build());
         let ready = || tenantry_testkit::request_of("tenant1");
         let client = of(ready().with_client_id("sync").with_subject("alice"));

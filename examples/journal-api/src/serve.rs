@@ -40,7 +40,9 @@ impl Service {
         let address = listener.local_addr()?;
         let (api, document) = api::router(erp, journal.clone());
         let routes = health::router(erp.clone(), journal);
-        let routes = routes.merge(document::router(document)).merge(api);
+        // Empty, unless the policy has `metadata = true`.
+        let metadata = erp.metadata_router();
+        let routes = routes.merge(metadata).merge(document::router(document)).merge(api);
         Ok(Self { listener, address, routes, figures: Figures::of_process(), collector: None })
     }
 

@@ -1,6 +1,6 @@
 //! The journal: SQLite tables shared by all tenants, with a tenant column.
 //!
-//! Every method takes the tenant as a [`ProvenTenant`](tenantry::ProvenTenant), which cannot be made
+//! Every method takes the tenant as a [`ProvenTenant`], which cannot be made
 //! of a string, and every query compares the tenant column with it. So there is no call that reads
 //! or writes for a tenant other than the one the request was proven to be of.
 
@@ -14,6 +14,7 @@ mod share;
 mod under_way;
 
 use std::fmt;
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use tenantry::{Clock, SystemClock};
+use tenantry::{Clock, ProvenTenant, SystemClock};
 
 use crate::store_error::StoreError;
 
@@ -96,6 +97,23 @@ impl Journal {
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Reads for `tenant` when it is its turn, in a task of its own. A statement goes on in the
+    /// database after its caller has gone away, so the turn does, too: otherwise a tenant would get
+    /// every connection by asking and leaving.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        tenant: &ProvenTenant,
+        read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = self.shares.turn(tenant).await?;
+        let reading = tokio::spawn(async move {
+            let found = read.await;
+            drop(turn);
+            found
+        });
+        reading.await?
     }
 
     /// Asks the database for nothing, to see whether it answers.

@@ -38,6 +38,12 @@ impl StoreError {
     }
 }
 
+impl From<tokio::task::JoinError> for StoreError {
+    fn from(source: tokio::task::JoinError) -> Self {
+        Self { what: "a read of the database was interrupted", source: source.into() }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what)

@@ -385,6 +385,28 @@ async fn a_document_in_the_configuration_is_used_without_a_fetch() {
 }
 
 #[tokio::test]
+async fn isolation_a_key_for_another_issuer_is_skipped_in_documents_and_files_too() {
+    let ours = {
+        let mut key = ed25519("ours");
+        key["issuer"] = ISSUER.into();
+        key
+    };
+    let theirs = {
+        let mut key = ed25519("theirs");
+        key["issuer"] = "https://auth.example/tenant2".into();
+        key
+    };
+    let json = set([ours, theirs]).to_string();
+    let file = TemporaryFile::new("of-two");
+    file.write(&json);
+    for source in [KeySource::jwks(&json).unwrap(), KeySource::file(&file.0)] {
+        let keys = Bench::with(KeySettings::default(), source).keys();
+        assert_eq!(ask(&keys, "ours").await, found("ours"));
+        assert_eq!(ask(&keys, "theirs").await, Err(KeyErrorKind::Unknown));
+    }
+}
+
+#[tokio::test]
 async fn pem_in_the_configuration_is_used() {
     let source = KeySource::pem(&public_pem("a")).unwrap();
     let keys = Bench::with(KeySettings::default(), source).keys();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tenantry::{
-    BoxError, PolicyError, PolicyFile, ResourceServer, ResourceServerBuilder, Standing, Tenant,
-    TenantId,
+    BoxError, IssuerSettings, KeyLocation, PolicyError, PolicyFile, ResourceServer,
+    ResourceServerBuilder, Standing, Tenant, TenantId,
 };
 use tenantry_testkit::TestIssuer;
 
@@ -251,4 +251,33 @@ async fn what_a_source_said_about_tenants_is_kept_unless_it_is_to_be_asked_other
     erp.forget_tenant(&"tenant1".parse().unwrap());
     assert_eq!(outcome(&api, "tenant1", &token).await, "200 tenant1 journal-sync");
     assert_eq!(asks.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn what_another_source_said_is_not_kept_when_the_file_is_read_again() {
+    let (issuer, clock) = issuer();
+    let policy = POLICY.split("[[directory.tenant]]").next().unwrap();
+    let files = Files::new(&format!("{policy}\n[directory]\n"), &issuer);
+    let clock = Arc::new(clock);
+    let source = |standing| {
+        move |id: TenantId| async move { Ok::<_, BoxError>(Some(Tenant::new(id.as_str(), standing))) }
+    };
+    let settings = move |server: ResourceServerBuilder| {
+        server.clock(clock.clone()).tenant_source(source(Standing::Suspended))
+    };
+    let erp = files.policy().configure(settings).build().await.unwrap();
+    let api = Api::behind(&erp);
+    let token = issuer.token().tenant("tenant1").sign();
+    assert_eq!(outcome(&api, "tenant1", &token).await, "403 tenant_suspended");
+
+    let keys = KeyLocation::Jwks(issuer.jwks().to_string().into());
+    let other = ResourceServer::builder()
+        .issuer(IssuerSettings::new("https://auth.erp.example").keys(keys))
+        .audience("https://api.erp.example/{tenant}")
+        .tenant_source(source(Standing::Active));
+    erp.replace(other).await.unwrap();
+    assert_eq!(outcome(&api, "tenant1", &token).await, "200 tenant1 journal-sync");
+
+    erp.reload().await.unwrap();
+    assert_eq!(outcome(&api, "tenant1", &token).await, "403 tenant_suspended");
 }

@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt;
 use iso_currency::Currency;
+use sqlx::SqlitePool;
 
 use tenantry::ProvenTenant;
 
@@ -57,28 +58,36 @@ impl Journal {
         tenant: &ProvenTenant,
         period: Period,
     ) -> Result<Result<TrialBalance, BalanceError>, StoreError> {
-        let _turn = self.shares.turn(tenant).await?;
-        let mut found = sqlx::query_as::<_, SumsRow>(SUMS)
-            .bind(tenant.as_str())
-            .bind(period.from.map(|day| day.to_string()))
-            .bind(period.to.map(|day| day.to_string()))
-            // One more than there may be, to see that there are too many.
-            .bind(i64::try_from(MAX_ROWS).unwrap_or(i64::MAX).saturating_add(1))
-            .fetch(&self.pool);
-        let mut rows = Vec::new();
-        while let Some(row) = found.try_next().await? {
-            let currency = Currency::from_code(&row.currency)
-                .ok_or_else(|| StoreError::corrupt(BalanceError::Unequal))?;
-            let sides = Sides {
-                debit: joined(row.debit_high, row.debit_low, row.debit_parts),
-                credit: joined(row.credit_high, row.credit_low, row.credit_parts),
-            };
-            rows.push(Sums { account: row.account, currency, sides });
-        }
-        match TrialBalance::of(period, rows) {
-            Err(error @ BalanceError::Unequal) => Err(StoreError::corrupt(error)),
-            balance => Ok(balance),
-        }
+        let (pool, whose) = (self.pool.clone(), tenant.clone());
+        self.in_turn(tenant, async move { add_up(&pool, &whose, period).await }).await
+    }
+}
+
+async fn add_up(
+    pool: &SqlitePool,
+    tenant: &ProvenTenant,
+    period: Period,
+) -> Result<Result<TrialBalance, BalanceError>, StoreError> {
+    let mut found = sqlx::query_as::<_, SumsRow>(SUMS)
+        .bind(tenant.as_str())
+        .bind(period.from.map(|day| day.to_string()))
+        .bind(period.to.map(|day| day.to_string()))
+        // One more than there may be, to see that there are too many.
+        .bind(i64::try_from(MAX_ROWS).unwrap_or(i64::MAX).saturating_add(1))
+        .fetch(pool);
+    let mut rows = Vec::new();
+    while let Some(row) = found.try_next().await? {
+        let currency = Currency::from_code(&row.currency)
+            .ok_or_else(|| StoreError::corrupt(BalanceError::Unequal))?;
+        let sides = Sides {
+            debit: joined(row.debit_high, row.debit_low, row.debit_parts),
+            credit: joined(row.credit_high, row.credit_low, row.credit_parts),
+        };
+        rows.push(Sums { account: row.account, currency, sides });
+    }
+    match TrialBalance::of(period, rows) {
+        Err(error @ BalanceError::Unequal) => Err(StoreError::corrupt(error)),
+        balance => Ok(balance),
     }
 }
 

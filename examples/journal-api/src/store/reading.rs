@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
-use sqlx::SqliteExecutor;
+use sqlx::{SqliteExecutor, SqlitePool};
 
 use tenantry::ProvenTenant;
 
@@ -49,8 +49,8 @@ impl Journal {
         tenant: &ProvenTenant,
         id: EntryId,
     ) -> Result<Option<Booked>, StoreError> {
-        let _turn = self.shares.turn(tenant).await?;
-        find(&self.pool, tenant, id).await
+        let (pool, whose) = (self.pool.clone(), tenant.clone());
+        self.in_turn(tenant, async move { find(&pool, &whose, id).await }).await
     }
 
     /// Returns a page of the entries of `tenant`, newest first: those behind `cursor`, or the
@@ -65,25 +65,34 @@ impl Journal {
         limit: u32,
         cursor: Option<Cursor>,
     ) -> Result<Page, StoreError> {
-        let _turn = self.shares.turn(tenant).await?;
-        let limit = limit.min(MAX_LIMIT);
-        let rows = sqlx::query_as(lines_of!(
-            "WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?",
-            "entry.id DESC, line.position"
-        ))
-        .bind(tenant.as_str())
-        // Without a cursor: before what sorts behind every id.
-        .bind(cursor.map_or_else(|| "~".to_owned(), |cursor| cursor.id().to_string()))
-        // One more, to see whether there is a next page.
-        .bind(limit.saturating_add(1))
-        .fetch(&self.pool);
-        let mut entries = entries(rows).await?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = entries.len() > limit;
-        entries.truncate(limit);
-        let last = entries.last().filter(|_| more);
-        Ok(Page { next: last.map(|last| Cursor::behind(last.id)), entries })
+        let (pool, whose) = (self.pool.clone(), tenant.clone());
+        self.in_turn(tenant, async move { page(&pool, &whose, limit, cursor).await }).await
     }
+}
+
+async fn page(
+    pool: &SqlitePool,
+    tenant: &ProvenTenant,
+    limit: u32,
+    cursor: Option<Cursor>,
+) -> Result<Page, StoreError> {
+    let limit = limit.min(MAX_LIMIT);
+    let rows = sqlx::query_as(lines_of!(
+        "WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        "entry.id DESC, line.position"
+    ))
+    .bind(tenant.as_str())
+    // Without a cursor: before what sorts behind every id.
+    .bind(cursor.map_or_else(|| "~".to_owned(), |cursor| cursor.id().to_string()))
+    // One more, to see whether there is a next page.
+    .bind(limit.saturating_add(1))
+    .fetch(pool);
+    let mut entries = entries(rows).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let last = entries.last().filter(|_| more);
+    Ok(Page { next: last.map(|last| Cursor::behind(last.id)), entries })
 }
 
 /// A part of a list.

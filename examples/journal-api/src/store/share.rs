@@ -5,6 +5,8 @@
 //! | up to [`SHARE`] | go on at once |
 //! | up to [`MAX_CALLS`] | wait for those, in the order they came |
 //! | more | are refused: 429 |
+//!
+//! A read whose caller goes away is under way until the database is done with it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -5,8 +5,6 @@ mod reversals;
 
 use serde_json::json;
 
-use tenantry::ProvenTenant;
-
 use super::*;
 use crate::id::EntryId;
 use crate::ledger::JournalEntry;

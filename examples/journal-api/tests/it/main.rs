@@ -11,6 +11,7 @@ mod document;
 mod entries;
 mod health;
 mod limits;
+mod metadata;
 mod metrics;
 mod pages;
 mod problems;

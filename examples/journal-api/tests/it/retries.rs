@@ -1,12 +1,18 @@
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use futures_util::future::{Either, join_all, select};
 use journal_api::demo::{self, Demo};
+use journal_api::store::Journal;
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
+use tenantry::{IssuerSettings, KeyLocation, ResourceServer};
+use tenantry_testkit::{TestIssuer, TokenBuilder};
+use tower::ServiceExt;
 
 use crate::running::{ANY_PORT, Running, answer, rent};
 
@@ -142,6 +148,47 @@ async fn isolation_the_keys_of_two_clients_of_a_tenant_do_not_meet() {
     let again = see(keyed(&app, &token("sync"), r#""a""#)).await;
     assert_eq!(again.body, first.body);
     assert_eq!(app.count("tenant1").await, 2);
+}
+
+#[tokio::test]
+async fn isolation_the_keys_of_two_subjects_or_issuers_of_a_tenant_do_not_meet() {
+    let issuers = ["https://one.example", "https://two.example"].map(TestIssuer::offline);
+    let mut settings = ResourceServer::builder()
+        .audience("https://api.erp.example/{tenant}")
+        .tenant_path("/{tenant}/{*rest}");
+    for issuer in &issuers {
+        let keys = KeyLocation::Jwks(issuer.jwks().to_string().into());
+        let named = IssuerSettings::new(issuer.url()).keys(keys).required_claims(["sub"]);
+        settings = settings.issuer(named.tenants(["tenant1"]).shared_tenants(["tenant1"]));
+    }
+    let erp = settings.build().await.unwrap();
+    let app = journal_api::api::router(&erp, Journal::open_temporary().await.unwrap()).0;
+    let replayed = async |token: TokenBuilder| {
+        let request = Request::post(OURS)
+            .header("authorization", format!("Bearer {}", token.sign()))
+            .header("content-type", "application/json")
+            .header("idempotency-key", "\"k\"")
+            .body(Body::from(rent().to_string()));
+        let answer = app.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.headers().contains_key("idempotent-replayed")
+    };
+    let token = |issuer: &TestIssuer| demo::token(issuer, "tenant1");
+    let callers: [&dyn Fn() -> TokenBuilder; 5] = [
+        &|| token(&issuers[0]).client_id("anna").subject("anna"),
+        &|| token(&issuers[1]).client_id("anna").subject("anna"),
+        // Without a client it is the subject, which may be called like one.
+        &|| token(&issuers[0]).without("client_id").subject("anna"),
+        &|| token(&issuers[0]).without("client_id").subject("bert"),
+        &|| token(&issuers[1]).without("client_id").subject("anna"),
+    ];
+    for again in [false, true] {
+        for (at, caller) in callers.iter().enumerate() {
+            assert_eq!(replayed(caller()).await, again, "caller {at}");
+        }
+    }
+    // With a client, the subject does not matter.
+    assert!(replayed(token(&issuers[0]).client_id("anna").subject("bert")).await);
 }
 
 #[tokio::test]

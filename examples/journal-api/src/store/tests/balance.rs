@@ -143,3 +143,26 @@ async fn too_many_accounts_are_an_error() {
     let balance = journal.trial_balance(&tenant, Period::default()).await.unwrap();
     assert_eq!(balance, Err(crate::balance::BalanceError::TooManyRows));
 }
+
+#[tokio::test]
+async fn callers_that_go_away_leave_a_tenant_with_no_more_than_its_share() {
+    let (_dir, journal) = journal().await;
+    let tenant = proven("tenant1");
+    let mut transaction = journal.pool.begin().await.unwrap();
+    for rows in [
+        "INSERT INTO journal_line WITH RECURSIVE n(at) AS \
+         (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < 299999) \
+         SELECT 'tenant1', 'e', at, '1200', iif(at % 2, 'debit', 'credit'), '1', 'EUR' FROM n",
+        "INSERT INTO journal_entry VALUES ('tenant1', 'e', '2026-11-21', '')",
+    ] {
+        sqlx::query(rows).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let moment = Duration::from_millis(20);
+    for _ in 0..CONNECTIONS {
+        let balance = journal.trial_balance(&tenant, Period { from: None, to: None });
+        assert!(tokio::time::timeout(moment, balance).await.is_err(), "it takes longer");
+    }
+    let used = journal.pool.size() as usize - journal.pool.num_idle();
+    assert!((1..=share::SHARE).contains(&used), "{used} connections are in use");
+}
