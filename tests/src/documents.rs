@@ -27,6 +27,10 @@ pub struct Revocation;
 #[doc = include_str!("../../docs/directory.md")]
 #[derive(Debug)]
 pub struct Directory;
+/// The page about figures.
+#[doc = include_str!("../../docs/metrics.md")]
+#[derive(Debug)]
+pub struct Metrics;
 /// The page about the attack suite.
 #[doc = include_str!("../../docs/attack-suite.md")]
 #[derive(Debug)]

@@ -24,6 +24,11 @@ use crate::refused::Refused;
 ///     const NEED: ScopeNeed = ScopeNeed::all(&["finance.write", "journal.create"]);
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which scopes it stands for",
+    label = "`RequiredScope` is not implemented for it",
+    note = "write `impl RequiredScope for {Self} {{ const NEED: ScopeNeed = ScopeNeed::all(&[\"…\"]); }}`"
+)]
 pub trait RequiredScope {
     /// The scopes, written without the tenant's prefix.
     const NEED: ScopeNeed;
@@ -43,12 +48,12 @@ pub trait RequiredScope {
 ///     format!("booked for {}", caller.tenant())
 /// }
 /// ```
-pub struct Scoped<S> {
+pub struct Scoped<S: RequiredScope> {
     principal: TenantPrincipal,
     need: PhantomData<fn() -> S>,
 }
 
-impl<S> Scoped<S> {
+impl<S: RequiredScope> Scoped<S> {
     /// Returns the caller.
     #[must_use]
     pub fn into_principal(self) -> TenantPrincipal {
@@ -69,7 +74,7 @@ impl<S: RequiredScope> TryFrom<TenantPrincipal> for Scoped<S> {
     }
 }
 
-impl<S> Deref for Scoped<S> {
+impl<S: RequiredScope> Deref for Scoped<S> {
     type Target = TenantPrincipal;
 
     fn deref(&self) -> &TenantPrincipal {
@@ -77,13 +82,13 @@ impl<S> Deref for Scoped<S> {
     }
 }
 
-impl<S> Clone for Scoped<S> {
+impl<S: RequiredScope> Clone for Scoped<S> {
     fn clone(&self) -> Self {
         Self { principal: self.principal.clone(), need: PhantomData }
     }
 }
 
-impl<S> fmt::Debug for Scoped<S> {
+impl<S: RequiredScope> fmt::Debug for Scoped<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Scoped").field(&self.principal).finish()
     }

@@ -219,6 +219,11 @@ impl FromStr for PathPattern {
                 "no path that is let through has `//`, dot segments, `%`, `?`, `#`, `;`, `\\` or blanks here",
             ));
         }
+        if literal.split('/').any(|segment| segment.starts_with(['*', ':'])) {
+            return Err(InvalidPattern::new(
+                "`*` and `:name` stand for themselves: write `{*rest}` at the end for all that follows",
+            ));
+        }
         Ok(Self { shape, text: text.into() })
     }
 }

@@ -358,7 +358,7 @@ impl PolicyBuilder {
         if taken.contains(&header) {
             return Err(PolicyError::new(
                 "tenant.header",
-                "this header means something else already",
+                "this header means something else already: take one of your own, such as `x-tenant-id`",
             ));
         }
         Ok(Some(header))

@@ -9,6 +9,9 @@ use clap::Parser;
 ///
 /// Without --policy it starts an issuer of its own for tenant1 and tenant2, plays the story once
 /// over HTTP, and goes on serving.
+///
+/// With --policy, SIGHUP reads the policy file again. RUST_LOG says what is logged: `info` has each
+/// refusal and each reload, and `warn`, the default, only what should be looked at.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "journal-api", version)]
 pub struct Args {

@@ -82,7 +82,7 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
         // After the tour, which rotates the issuer's key.
         let lines = demo::curl_lines(&url, &issuer);
         say(format_args!(
-            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs:\n\n\
+            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs (Authorize, pasted_token):\n\n\
              {lines}"
         ));
         serving.await;

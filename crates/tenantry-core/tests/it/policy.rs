@@ -535,6 +535,8 @@ fn a_path_pattern_matches_paths_that_are_let_through() {
         ("/a b/{tenant}", "no path that is let through"),
         ("/{tenant}/?x", "no path that is let through"),
         ("/{tenant}/#x", "no path that is let through"),
+        ("/{tenant}/*", "write `{*rest}`"),
+        ("/:version/{tenant}", "write `{*rest}`"),
     ] {
         refuses(erp().tenant_path(path), "tenant.path", problem);
     }

@@ -81,17 +81,14 @@ use crate::{TestIssuer, TokenBuilder};
 pub struct AttackSuite {
     issuer: TestIssuer,
     pub(super) probes: Vec<Probe>,
-    policy: PolicySource,
+    policy: Option<Policy>,
+    file: Option<String>,
     settings: Arc<dyn Fn(IssuerSettings) -> IssuerSettings>,
     tokens: Arc<dyn Fn(TokenBuilder) -> TokenBuilder>,
     tenants: [TenantId; 2],
 }
 
-#[derive(Clone)]
-enum PolicySource {
-    Code(Arc<dyn Fn(ResourceServerBuilder) -> ResourceServerBuilder>),
-    File(String),
-}
+type Policy = Arc<dyn Fn(ResourceServerBuilder) -> ResourceServerBuilder + Send + Sync>;
 
 impl AttackSuite {
     /// Begins a suite with the requests that the service answers. Their order counts: a probe that
@@ -103,12 +100,8 @@ impl AttackSuite {
         Self {
             issuer: issuer.clone(),
             probes: probes.into_iter().collect(),
-            policy: PolicySource::Code(Arc::new(|server| {
-                server
-                    .audience("https://api.erp.example/{tenant}")
-                    .scope("{tenant}.{scope}")
-                    .tenant_path("/{tenant}/{*rest}")
-            })),
+            policy: None,
+            file: None,
             settings: Arc::new(|settings| settings),
             tokens: Arc::new(|token| token),
             // One begins with the other: a comparison that stops early takes them for one.
@@ -119,25 +112,27 @@ impl AttackSuite {
     /// Sets the policy as the service sets it, but for the issuer, its keys, the transport and the
     /// clock: these are the suite's.
     ///
-    /// Without it the audience is `https://api.erp.example/{tenant}`, scopes are written
-    /// `{tenant}.{scope}`, and the path is judged by `/{tenant}/{*rest}`.
+    /// With [`policy_file`](Self::policy_file), it sets what the service sets by
+    /// [`PolicyFile::configure`], such as a source of tenants. Without either, the audience is
+    /// `https://api.erp.example/{tenant}`, scopes are written `{tenant}.{scope}`, and the path is
+    /// judged by `/{tenant}/{*rest}`.
     pub fn policy(
         mut self,
-        policy: impl Fn(ResourceServerBuilder) -> ResourceServerBuilder + 'static,
+        policy: impl Fn(ResourceServerBuilder) -> ResourceServerBuilder + Send + Sync + 'static,
     ) -> Self {
-        self.policy = PolicySource::Code(Arc::new(policy));
+        self.policy = Some(Arc::new(policy));
         self
     }
 
-    /// Takes the policy from the text of a policy file. The issuer in it has to be the one that the
-    /// suite was given, with keys that are fetched.
+    /// Takes the policy from the text of a policy file: `include_str!("../policy.toml")`. The issuer
+    /// in it has to be the one that the suite was given, with keys that are fetched.
     pub fn policy_file(mut self, text: impl Into<String>) -> Self {
-        self.policy = PolicySource::File(text.into());
+        self.file = Some(text.into());
         self
     }
 
-    /// Changes the settings of the issuer, where [`policy`](Self::policy) is used: other names of
-    /// claims, algorithms, a profile.
+    /// Changes the settings of the issuer, where no [`policy_file`](Self::policy_file) has them: other
+    /// names of claims, algorithms, a profile.
     pub fn issuer(mut self, settings: impl Fn(IssuerSettings) -> IssuerSettings + 'static) -> Self {
         self.settings = Arc::new(settings);
         self
@@ -220,23 +215,36 @@ impl AttackSuite {
                 None => server,
             }
         };
-        match &self.policy {
-            PolicySource::File(text) => {
-                PolicyFile::parse(text, "policy")?.configure(around).build().await
-            }
-            PolicySource::Code(policy) => {
-                let mut settings = world.settings();
-                let mut server = ResourceServer::builder();
-                if world.has_issuer_per_tenant() {
-                    let known = self.tenants.iter().map(|id| (id.clone(), Standing::Active));
-                    server = server.directory(Arc::new(StaticDirectory::new(known)?));
-                } else if two {
-                    settings = settings.tenants(self.tenants.iter().map(TenantId::as_str));
-                }
-                around(policy(server).issuer((self.settings)(settings))).build().await
-            }
+        if let Some(text) = &self.file {
+            let file = PolicyFile::parse(text, "policy")?;
+            let file = match self.policy.clone() {
+                Some(policy) => file.configure(move |server| policy(server)),
+                None => file,
+            };
+            return file.configure(around).build().await;
         }
+        let mut settings = world.settings();
+        let mut server = ResourceServer::builder();
+        if world.has_issuer_per_tenant() {
+            let known = self.tenants.iter().map(|id| (id.clone(), Standing::Active));
+            server = server.directory(Arc::new(StaticDirectory::new(known)?));
+        } else if two {
+            settings = settings.tenants(self.tenants.iter().map(TenantId::as_str));
+        }
+        let server = match &self.policy {
+            Some(policy) => policy(server),
+            None => usual(server),
+        };
+        around(server.issuer((self.settings)(settings))).build().await
     }
+}
+
+/// The policy of a service that says nothing about its own.
+fn usual(server: ResourceServerBuilder) -> ResourceServerBuilder {
+    server
+        .audience("https://api.erp.example/{tenant}")
+        .scope("{tenant}.{scope}")
+        .tenant_path("/{tenant}/{*rest}")
 }
 
 impl fmt::Debug for AttackSuite {

@@ -2,6 +2,7 @@
 
 use crate::toy::{sound, sound_at};
 use crate::{issuer, probes, suite};
+use tenantry::{Standing, Tenant, TenantId};
 use tenantry_testkit::{AttackSuite, TestIssuer};
 
 const AUDIENCE: &str = "https://api.erp.example/{tenant}";
@@ -125,6 +126,35 @@ async fn with_a_policy_file() {
         issuer = "https://auth.erp.example"
     "#;
     let report = suite(probes("/{tenant}")).policy_file(file).run(|server| sound(&server)).await;
+    report.assert_clean();
+}
+
+#[tokio::test]
+async fn with_a_policy_file_and_a_source_of_tenants() {
+    let file = r#"
+        [resource_server]
+        audience = "https://api.erp.example/{tenant}"
+
+        [tenant]
+        path = "/{tenant}/{*rest}"
+        header = "x-tenant-id"
+
+        [[issuer]]
+        issuer = "https://auth.erp.example"
+
+        [directory]
+    "#;
+    // Without the source, the file cannot be used.
+    let report = suite(probes("/{tenant}"))
+        .policy_file(file)
+        .policy(|server| {
+            server.tenant_source(async |id: TenantId| {
+                let known = ["tenant1", "tenant10"].contains(&id.as_str());
+                Ok(known.then(|| Tenant::new(id.as_str(), Standing::Active)))
+            })
+        })
+        .run(|server| sound(&server))
+        .await;
     report.assert_clean();
 }
 

@@ -1,9 +1,11 @@
 //! A suite that proves nothing does not pass.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::routing::{get, post};
 use serde_json::json;
-use tenantry::ResourceServer;
+use tenantry::{ResourceServer, TenantPrincipal};
 use tenantry_testkit::{AttackKind, AttackReport, Outcome, Probe};
 
 use crate::{probes, suite, toy};
@@ -67,6 +69,28 @@ async fn a_probe_that_reads_the_same_for_all() {
     let write = Probe::post("/{tenant}/journal-entries").no_scope().json(|canary| json!(canary));
     let report = suite(vec![write, read().unseen()]).run(|server| router(&server)).await;
     assert_unproven(&report, "POST /{tenant}/journal-entries", "no probe that reads shows it");
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_once_another_has_revoked_the_tokens() {
+    let router = |server: &ResourceServer| -> Router {
+        let revocations = server.revocations().clone();
+        let log_out = async move |caller: TenantPrincipal| {
+            revocations.revoke_tenant(caller.tenant(), Duration::from_secs(600)).unwrap();
+        };
+        Router::new()
+            .route(
+                "/{tenant}/whoami",
+                get(async |caller: TenantPrincipal| caller.tenant().to_string()),
+            )
+            .route("/{tenant}/log-out", post(log_out))
+            .layer(server.layer())
+    };
+    let read = || Probe::get("/{tenant}/whoami").no_scope();
+    let log_out = Probe::post("/{tenant}/log-out").no_scope().unseen();
+    let report = suite(vec![read(), log_out]).run(|server| router(&server)).await;
+    assert_unproven(&report, "GET /{tenant}/whoami", "401 `token_revoked`");
+    suite(vec![read()]).run(|server| router(&server)).await.assert_clean();
 }
 
 #[tokio::test]

@@ -338,7 +338,7 @@ fn a_place_in_the_request_that_cannot_name_a_tenant() {
         ("[tenant]\nheader = \"x tenant\"", "8: tenant.header: this is not a header's name"),
         (
             "[tenant]\nheader = \"authorization\"",
-            "8: tenant.header: this header means something else already",
+            "8: tenant.header: this header means something else already: take one of your own, such as `x-tenant-id`",
         ),
         (
             "[tenant]\nhost = \"{tenant}.example\"",

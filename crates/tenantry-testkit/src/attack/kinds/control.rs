@@ -20,10 +20,14 @@ pub(super) async fn run(stage: &mut Stage<'_>) {
             continue;
         }
         if probe.reads() {
-            if !stage.tells_apart(index) {
-                let got = "an answer that is the same for both tenants";
-                stage.unproven(index, "right requests of both tenants", "each one's own data", got);
-            }
+            let got = if let Some(answer) = stage.fails_later(index) {
+                format!("{answer}, where it had succeeded: does another probe revoke the token?")
+            } else if !stage.tells_apart(index) {
+                "an answer that is the same for both tenants".into()
+            } else {
+                continue;
+            };
+            stage.unproven(index, "right requests of both tenants", "each one's own data", got);
         } else if probe.payload.is_some() && !stage.is_shown(index, Role::Victim).await {
             let got = "what it wrote: no probe that reads shows it";
             stage.unproven(index, "a right request", "its canary in a later answer", got);

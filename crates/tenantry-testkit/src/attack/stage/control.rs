@@ -135,6 +135,14 @@ impl Stage<'_> {
         false
     }
 
+    /// Returns what a probe that reads was answered once all probes were sent, if it failed then.
+    pub(in crate::attack) fn fails_later(&self, index: usize) -> Option<&Answer> {
+        let both = [&self.victim, &self.attacker];
+        both.into_iter()
+            .filter_map(|side| side.shown.get(&index))
+            .find(|answer| !answer.is_success())
+    }
+
     /// Whether a probe that reads tells the two tenants apart.
     pub(in crate::attack) fn tells_apart(&self, index: usize) -> bool {
         let (one, other) = (self.attacker.shown.get(&index), self.victim.shown.get(&index));
