@@ -28,11 +28,12 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Logs to standard error what `RUST_LOG` asks for, warnings if it asks for nothing.
+/// Logs to standard error what `RUST_LOG` asks for; warnings, and that a policy came into force, if it
+/// asks for nothing.
 fn start_log() -> Result<(), RunError> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => filter,
-        _ => "warn".into(),
+        _ => "warn,tenantry::reload=info".into(),
     };
     let filter = EnvFilter::try_new(filter).map_err(|error| RunError::Filter(error.to_string()))?;
     tracing_subscriber::fmt()
