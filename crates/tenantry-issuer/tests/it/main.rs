@@ -1,0 +1,4 @@
+//! The public behaviour of the crate.
+
+mod config_errors;
+mod config_file;
