@@ -64,7 +64,8 @@ impl IssuerFile {
         let file: File = tenantry_toml::read(&text, &name)?;
         let builder = file.builder(base).map_err(|error| error.located(&name, &text))?;
         let listen = file.listen.map(|address| address.0);
-        Ok(Self { builder, listen, database: file.database, name, text })
+        let database = file.database.map(|url| beside(base, url));
+        Ok(Self { builder, listen, database, name, text })
     }
 
     /// The address to listen on, if the file has one.
@@ -73,7 +74,8 @@ impl IssuerFile {
         self.listen
     }
 
-    /// The URL of the database, if the file has one.
+    /// The URL of the database, if the file has one. A SQLite file is relative to the directory that
+    /// the file was read from, so that every program that reads it uses the same.
     #[must_use]
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
@@ -100,6 +102,17 @@ impl IssuerFile {
     /// At the first setting that cannot be used, with name and line.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
         self.builder.clone().build().map_err(|error| error.located(&self.name, &self.text))
+    }
+}
+
+/// Finds a SQLite file where the setting is, and not where a program happens to run.
+fn beside(base: &Path, url: String) -> String {
+    let file = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    match file {
+        Some(file) if base != Path::new("") && !file.starts_with([':', '/']) => {
+            format!("sqlite://{}", base.join(file).display())
+        }
+        _ => url,
     }
 }
 

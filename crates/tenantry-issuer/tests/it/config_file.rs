@@ -62,7 +62,8 @@ fn every_key_does_what_it_says() {
     fs::write(&path, text).unwrap();
     let file = IssuerFile::read(&path).unwrap();
     assert_eq!(file.listen(), Some("[::1]:9001".parse().unwrap()));
-    assert_eq!(file.database(), Some("sqlite://tokens.db"));
+    let database = format!("sqlite://{}", folder.path().join("tokens.db").display());
+    assert_eq!(file.database(), Some(database.as_str()));
     let settings = file.settings().unwrap();
     let tenant1 = "tenant1".parse().unwrap();
     assert!(settings.issuer().has_tenant());
@@ -98,4 +99,23 @@ fn the_issuer_can_come_from_elsewhere() {
         let file = IssuerFile::parse(text, "issuer.toml").unwrap().with_issuer(&other);
         assert_eq!(file.settings().unwrap().issuer(), &other);
     }
+}
+
+#[test]
+fn only_the_relative_path_of_a_sqlite_file_is_beside_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("issuer.toml");
+    let beside = format!("sqlite://{}", folder.path().join("a/b.db").display());
+    for (url, expected) in [
+        ("sqlite://a/b.db", beside.as_str()),
+        ("sqlite:a/b.db", &beside),
+        ("sqlite:///var/lib/b.db", "sqlite:///var/lib/b.db"),
+        ("sqlite::memory:", "sqlite::memory:"),
+        ("postgres://tenantry@db/tenantry", "postgres://tenantry@db/tenantry"),
+    ] {
+        fs::write(&path, format!("database = \"{url}\"")).unwrap();
+        assert_eq!(IssuerFile::read(&path).unwrap().database(), Some(expected), "{url}");
+    }
+    let parsed = IssuerFile::parse("database = \"sqlite://a/b.db\"", "issuer.toml").unwrap();
+    assert_eq!(parsed.database(), Some("sqlite://a/b.db"));
 }
