@@ -1,17 +1,33 @@
-//! OAuth 2.0 authorization server that knows the tenant: every token that it hands out is good for
-//! exactly one.
+//! An OAuth 2.0 authorization server whose every token is good for exactly one tenant.
+//!
+//! Tenants and their clients are registered in a [`Store`]: a SQLite file, or a PostgreSQL database
+//! that several replicas share. A client belongs to one tenant; the same client id under two tenants
+//! names two clients.
 
 mod config_error;
 mod config_file;
 mod config_format;
 mod issuer_name;
 mod key_encryption_key;
+mod random;
+mod records;
+mod refresh_token;
+mod secret;
 mod settings;
 mod settings_builder;
+mod store;
 
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
 pub use issuer_name::{InvalidIssuerName, IssuerName};
 pub use key_encryption_key::{InvalidKeyEncryptionKey, KeyEncryptionKey};
+pub use random::RandomError;
+pub use records::{
+    AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId, Grants,
+    InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey, StoredKey, Tenant, TenantStatus,
+};
+pub use refresh_token::{InvalidRefreshToken, PresentedToken, RefreshToken};
+pub use secret::{Secret, SecretHash, TokenHash};
 pub use settings::Settings;
 pub use settings_builder::SettingsBuilder;
+pub use store::{RefreshAttempt, RefreshUse, Store, StoreError, StoreErrorKind};
