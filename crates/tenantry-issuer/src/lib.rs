@@ -4,18 +4,29 @@
 //! that several replicas share. A client belongs to one tenant; the same client id under two tenants
 //! names two clients.
 
+mod assertion;
+mod audiences;
+mod authentication;
 mod config_error;
 mod config_file;
 mod config_format;
+mod credentials;
+mod form;
 mod issuer_name;
 mod key_encryption_key;
+mod no_store;
+mod oauth_error;
 mod random;
+mod rate_limit;
 mod records;
 mod refresh_token;
+mod registrations;
+mod scopes;
 mod secret;
 mod settings;
 mod settings_builder;
 mod store;
+mod tenant_sources;
 
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
