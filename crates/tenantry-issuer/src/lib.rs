@@ -6,6 +6,7 @@
 
 mod assertion;
 mod audiences;
+mod audit;
 mod authentication;
 mod config_error;
 mod config_file;
@@ -14,6 +15,7 @@ mod credentials;
 mod form;
 mod issuer_name;
 mod key_encryption_key;
+mod new_client;
 mod no_store;
 mod oauth_error;
 mod random;
@@ -21,6 +23,7 @@ mod rate_limit;
 mod records;
 mod refresh_token;
 mod registrations;
+mod reserved;
 mod scopes;
 mod secret;
 mod settings;
@@ -28,16 +31,19 @@ mod settings_builder;
 mod store;
 mod tenant_sources;
 
+pub use audit::{Audit, AuditWriter};
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
 pub use issuer_name::{InvalidIssuerName, IssuerName};
 pub use key_encryption_key::{InvalidKeyEncryptionKey, KeyEncryptionKey};
+pub use new_client::{InvalidClient, NewClient};
 pub use random::RandomError;
 pub use records::{
     AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId, Grants,
     InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey, StoredKey, Tenant, TenantStatus,
 };
 pub use refresh_token::{InvalidRefreshToken, PresentedToken, RefreshToken};
+pub use reserved::{InvalidClaim, LONGEST_CLAIMS, check_claims, is_reserved_claim};
 pub use secret::{Secret, SecretHash, TokenHash};
 pub use settings::Settings;
 pub use settings_builder::SettingsBuilder;
