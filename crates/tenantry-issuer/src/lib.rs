@@ -4,6 +4,7 @@
 //! that several replicas share. A client belongs to one tenant; the same client id under two tenants
 //! names two clients.
 
+mod access_token;
 mod assertion;
 mod audiences;
 mod audit;
@@ -12,9 +13,13 @@ mod config_error;
 mod config_file;
 mod config_format;
 mod credentials;
+mod document;
+mod endpoints;
 mod form;
 mod issuer_name;
 mod key_encryption_key;
+mod keys;
+mod metadata;
 mod new_client;
 mod no_store;
 mod oauth_error;
@@ -31,11 +36,19 @@ mod settings_builder;
 mod store;
 mod tenant_sources;
 
+pub use access_token::{AccessToken, IssuedToken};
 pub use audit::{Audit, AuditWriter};
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
+pub use document::{Document, no_document};
+pub use endpoints::Endpoints;
 pub use issuer_name::{InvalidIssuerName, IssuerName};
 pub use key_encryption_key::{InvalidKeyEncryptionKey, KeyEncryptionKey};
+pub use keys::{
+    KeyInfo, KeyRing, KeyRingError, KeyRingErrorKind, KeyState, LONGEST_TOKEN_LIFETIME, Schedule,
+    SigningKeys,
+};
+pub use metadata::{oauth_metadata, openid_metadata};
 pub use new_client::{InvalidClient, NewClient};
 pub use random::RandomError;
 pub use records::{
