@@ -139,9 +139,12 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "ID")]
         tenant: Option<TenantId>,
     },
-    /// Sign with the next key from now on
+    /// Let the next key sign, as soon as resource servers have had the time to see it
     #[command(after_help = "Example:\n  tenantry keys rotate")]
     Rotate {
+        /// Do not wait: a resource server that has not seen the key refuses its tokens for a while
+        #[arg(long)]
+        now: bool,
         /// The keys of this tenant, where every tenant has an issuer of its own
         #[arg(long, value_name = "ID")]
         tenant: Option<TenantId>,

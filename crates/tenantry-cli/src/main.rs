@@ -57,12 +57,12 @@ async fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Logs to standard error what `RUST_LOG` asks for; if it asks for nothing, what a server does, and
-/// of a command warnings.
+/// of a command errors.
 fn start_log(command: &Command) -> Result<(), Failure> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => filter,
         _ if matches!(command, Command::Serve(_)) => "info".into(),
-        _ => "warn".into(),
+        _ => "error".into(),
     };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| Failure::told(format!("cannot read RUST_LOG: {error}")))?;

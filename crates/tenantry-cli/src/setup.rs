@@ -129,7 +129,7 @@ fn key_of_environment() -> Result<Option<KeyEncryptionKey>, Failure> {
 
 /// Writes down what an operator did, and to whom.
 ///
-/// It was done already: a trail that cannot be written to is a warning.
+/// It was done already, so a trail that cannot be written to does not undo it.
 pub(crate) async fn audit(
     store: &Store,
     action: &str,
@@ -148,6 +148,6 @@ pub(crate) async fn audit(
         reason: None,
     };
     if let Err(error) = store.append_audit(&[event]).await {
-        tracing::warn!(error = with_causes(&error), action, "the audit trail lacks an event");
+        tracing::error!(error = with_causes(&error), action, "the audit trail lacks an event");
     }
 }

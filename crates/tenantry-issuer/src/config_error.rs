@@ -30,7 +30,10 @@ impl ConfigError {
 
     /// Refuses another value of `setting` than the one that a running server has.
     pub(crate) fn needs_restart(setting: &str) -> Self {
-        Self::about(setting, "a server that runs keeps the one that it has: restart it to change this")
+        Self::about(
+            setting,
+            "a server that runs keeps the one that it has: restart it to change this",
+        )
     }
 
     /// Says on which line of `text` the setting is.

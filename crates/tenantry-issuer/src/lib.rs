@@ -61,3 +61,5 @@ pub use secret::{Secret, SecretHash, TokenHash};
 pub use settings::Settings;
 pub use settings_builder::SettingsBuilder;
 pub use store::{RefreshAttempt, RefreshUse, Store, StoreError, StoreErrorKind};
+
+pub use tenantry_jwks::SystemClock;
