@@ -15,6 +15,7 @@ mod keys;
 mod output;
 mod serve;
 mod setup;
+mod stop;
 mod tenant;
 mod token;
 

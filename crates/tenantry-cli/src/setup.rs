@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tenantry_issuer::{
-    AuditEvent, AuditOutcome, ClientId, IssuerFile, IssuerName, KeyEncryptionKey, Settings, Store,
+    AuditEvent, AuditOutcome, ClientId, ConfigError, IssuerFile, IssuerName, KeyEncryptionKey, Settings, Store,
 };
 
 use tenantry_core::TenantId;
@@ -39,9 +39,28 @@ impl Setup {
         Ok(Self { path: path.map(Into::into), file, database })
     }
 
-    /// The file that was read.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+    /// Reads the same file again, for a server that runs.
+    pub(crate) fn again(
+        &self,
+        issuer: Option<&IssuerName>,
+        address: SocketAddr,
+    ) -> Result<(Self, Settings), Failure> {
+        let (Some(path), Some(before)) = (&self.path, &self.file) else {
+            return Err(Failure::told("there is no file to read again: start with --config FILE"));
+        };
+        let file = IssuerFile::read(path)?;
+        file.succeed(before)?;
+        let again = Self { file: Some(file), path: Some(path.clone()), database: self.database.clone() };
+        let settings = again.settings(issuer, address)?;
+        Ok((again, settings))
+    }
+
+    /// Says on which line of the file the setting is that an error is about.
+    pub(crate) fn locate(&self, error: ConfigError) -> ConfigError {
+        match &self.file {
+            Some(file) => file.locate(error),
+            None => error,
+        }
     }
 
     /// The address that the file names.
