@@ -18,7 +18,7 @@ use http_body_util::LengthLimitError;
 
 use crate::authentication::{Presented, Registration};
 use crate::credentials::Credentials;
-use crate::endpoints::Endpoints;
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::form::{Form, MAX_BODY};
 use crate::oauth_error::OAuthError;
 use crate::rate_limit::Attempt;
@@ -38,7 +38,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Reads a request to `endpoint`, such as `/oauth/token`.
     pub(crate) async fn read(
-        endpoints: &Endpoints,
+        endpoints: &OAuthEndpoints,
         endpoint: &str,
         request: Request<Body>,
         trail: &mut Trail,
@@ -63,7 +63,7 @@ impl Caller {
 }
 
 async fn authenticate(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     presented: &Presented<'_>,
     address: Option<IpAddr>,
     trail: &mut Trail,

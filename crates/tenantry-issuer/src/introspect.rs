@@ -19,7 +19,7 @@ use http::Request;
 use serde_json::{Map, Value, json};
 
 use crate::caller::Caller;
-use crate::endpoints::Endpoints;
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::own_tokens::OwnToken;
 use crate::records::ClientId;
@@ -28,7 +28,7 @@ use crate::token_endpoint::json_answer;
 use crate::trail::Trail;
 
 pub(crate) async fn introspect(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     request: Request<Body>,
     trail: &mut Trail,
 ) -> Result<Response, OAuthError> {
@@ -46,7 +46,7 @@ pub(crate) async fn introspect(
 }
 
 async fn access_token(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     token: &str,
 ) -> Result<Option<Map<String, Value>>, OAuthError> {
@@ -79,7 +79,7 @@ fn is_callers_business(caller: &Caller, token: &OwnToken) -> bool {
 }
 
 async fn refresh_token(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     presented: &PresentedToken,
 ) -> Result<Option<Map<String, Value>>, OAuthError> {

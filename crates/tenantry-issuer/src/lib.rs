@@ -12,7 +12,7 @@ mod config_error;
 mod config_file;
 mod config_format;
 mod credentials;
-mod endpoints;
+mod oauth_endpoints;
 mod form;
 mod grant;
 mod introspect;
@@ -39,7 +39,7 @@ mod trail;
 
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
-pub use endpoints::Endpoints;
+pub use oauth_endpoints::OAuthEndpoints;
 pub use own_tokens::OwnTokens;
 pub use issuer_name::{InvalidIssuerName, IssuerName};
 pub use key_encryption_key::{InvalidKeyEncryptionKey, KeyEncryptionKey};

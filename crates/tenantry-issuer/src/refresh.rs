@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::caller::Caller;
-use crate::endpoints::Endpoints;
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::own_tokens::{Issued, NewToken};
 use crate::records::Family;
@@ -23,7 +23,7 @@ use crate::token_endpoint::Tokens;
 use crate::trail::Trail;
 
 pub(crate) async fn refresh(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     trail: &mut Trail,
 ) -> Result<Tokens, OAuthError> {
@@ -78,7 +78,7 @@ fn require_own(family: &Family, caller: &Caller) -> Result<(), OAuthError> {
 
 /// Signs the access token, and says what its scope is.
 async fn prepare(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     family: &Family,
     now: Duration,

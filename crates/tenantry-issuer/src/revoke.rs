@@ -22,14 +22,14 @@ use http::Request;
 use serde_json::json;
 
 use crate::caller::Caller;
-use crate::endpoints::Endpoints;
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::refresh_token::PresentedToken;
 use crate::token_endpoint::json_answer;
 use crate::trail::Trail;
 
 pub(crate) async fn revoke(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     request: Request<Body>,
     trail: &mut Trail,
 ) -> Result<Response, OAuthError> {
@@ -48,7 +48,7 @@ pub(crate) async fn revoke(
 }
 
 async fn refresh_token(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     presented: &PresentedToken,
 ) -> Result<(), OAuthError> {
@@ -64,7 +64,7 @@ async fn refresh_token(
 }
 
 async fn access_token(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     token: &str,
 ) -> Result<(), OAuthError> {

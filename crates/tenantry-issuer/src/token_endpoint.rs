@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::audiences::Audiences;
 use crate::caller::Caller;
-use crate::endpoints::Endpoints;
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::grant::Grant;
 use crate::no_store::no_store;
 use crate::oauth_error::OAuthError;
@@ -32,7 +32,7 @@ pub(crate) struct Tokens {
 }
 
 pub(crate) async fn issue(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     request: Request<Body>,
     trail: &mut Trail,
 ) -> Result<Response, OAuthError> {
@@ -47,7 +47,7 @@ pub(crate) async fn issue(
 }
 
 async fn client_credentials(
-    endpoints: &Endpoints,
+    endpoints: &OAuthEndpoints,
     caller: &Caller,
     trail: &mut Trail,
 ) -> Result<Tokens, OAuthError> {

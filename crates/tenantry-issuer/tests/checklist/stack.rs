@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use tenantry_core::Algorithm;
 use tenantry_issuer::{
-    AuditEvent, AuditOutcome, Client, ClientAuth, Endpoints, Grants, OwnTokens, Secret, Settings,
+    AuditEvent, AuditOutcome, Client, ClientAuth, OAuthEndpoints, Grants, OwnTokens, Secret, Settings,
     Store, Tenant, TenantStatus,
 };
 use tenantry_testkit::{ManualClock, SigningKey};
@@ -52,7 +52,7 @@ pub(crate) struct Stack {
     pub(crate) store: Store,
     pub(crate) clock: ManualClock,
     pub(crate) keys: [SigningKey; 2],
-    pub(crate) endpoints: Endpoints,
+    pub(crate) endpoints: OAuthEndpoints,
     router: Router,
     secrets: [Arc<Secret>; 2],
     events: Arc<Mutex<Vec<AuditEvent>>>,
@@ -91,7 +91,7 @@ impl Stack {
     ) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&events);
-        let endpoints = Endpoints::new(
+        let endpoints = OAuthEndpoints::new(
             settings,
             store.clone(),
             OwnTokens::stub(),

@@ -39,7 +39,7 @@ use crate::trail::Trail;
 /// [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
 /// [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 #[derive(Clone)]
-pub struct Endpoints(Arc<Inner>);
+pub struct OAuthEndpoints(Arc<Inner>);
 
 struct Inner {
     settings: ArcSwap<Settings>,
@@ -51,7 +51,7 @@ struct Inner {
     audit: Box<dyn Fn(AuditEvent) + Send + Sync>,
 }
 
-impl Endpoints {
+impl OAuthEndpoints {
     /// Puts the endpoints together.
     ///
     /// `audit` is called once for each request that was judged, with what came of it. It must not
@@ -131,33 +131,33 @@ impl Endpoints {
     }
 }
 
-impl fmt::Debug for Endpoints {
+impl fmt::Debug for OAuthEndpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoints").finish_non_exhaustive()
+        f.debug_struct("OAuthEndpoints").finish_non_exhaustive()
     }
 }
 
-fn only_post<H, T>(handler: H) -> MethodRouter<Endpoints>
+fn only_post<H, T>(handler: H) -> MethodRouter<OAuthEndpoints>
 where
-    H: axum::handler::Handler<T, Endpoints>,
+    H: axum::handler::Handler<T, OAuthEndpoints>,
     T: 'static,
 {
     post(handler).fallback(|| async { OAuthError::method_not_allowed() })
 }
 
-async fn token(State(endpoints): State<Endpoints>, request: Request<Body>) -> Response {
+async fn token(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
     let mut trail = Trail::new("token.issue");
     let result = issue(&endpoints, request, &mut trail).await;
     endpoints.answer(trail, result)
 }
 
-async fn introspection(State(endpoints): State<Endpoints>, request: Request<Body>) -> Response {
+async fn introspection(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
     let mut trail = Trail::new("token.introspect");
     let result = introspect(&endpoints, request, &mut trail).await;
     endpoints.answer(trail, result)
 }
 
-async fn revocation(State(endpoints): State<Endpoints>, request: Request<Body>) -> Response {
+async fn revocation(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
     let mut trail = Trail::new("token.revoke");
     let result = revoke(&endpoints, request, &mut trail).await;
     endpoints.answer(trail, result)
