@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tenantry_issuer::{
-    AuditEvent, AuditOutcome, ClientId, ConfigError, IssuerFile, IssuerName, KeyEncryptionKey, Settings, Store,
+    AuditEvent, AuditOutcome, ClientId, ConfigError, IssuerFile, IssuerName, KeyEncryptionKey,
+    Settings, Store,
 };
 
 use tenantry_core::TenantId;
@@ -50,7 +51,8 @@ impl Setup {
         };
         let file = IssuerFile::read(path)?;
         file.succeed(before)?;
-        let again = Self { file: Some(file), path: Some(path.clone()), database: self.database.clone() };
+        let again =
+            Self { file: Some(file), path: Some(path.clone()), database: self.database.clone() };
         let settings = again.settings(issuer, address)?;
         Ok((again, settings))
     }

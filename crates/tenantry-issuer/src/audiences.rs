@@ -67,7 +67,7 @@ impl Audiences<'_> {
 
     /// Every audience that may be asked for.
     // INVARIANT (isolation): also a registration that somehow names another tenant gives no token.
-    fn own(&self) -> Vec<String> {
+    pub(crate) fn own(&self) -> Vec<String> {
         let rendered = || self.patterns.iter().map(|pattern| pattern.render(self.tenant)).collect();
         if self.registered.is_empty() {
             return rendered();

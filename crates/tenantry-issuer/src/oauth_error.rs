@@ -185,7 +185,8 @@ impl OAuthError {
 }
 
 impl From<StoreError> for OAuthError {
-    fn from(_: StoreError) -> Self {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store cannot be asked");
         Self::unavailable("store")
     }
 }
