@@ -60,11 +60,17 @@ impl StoreError {
 
     /// Says `what` of an error that happened while the database was opened.
     pub(super) fn while_opening(self, what: impl Into<Cow<'static, str>>) -> Self {
-        let kind = match self.kind {
-            StoreErrorKind::Busy => StoreErrorKind::Busy,
-            _ => StoreErrorKind::Location,
-        };
-        Self { kind, what: what.into(), ..self }
+        match self.kind {
+            StoreErrorKind::Busy => self,
+            StoreErrorKind::Location => {
+                let cause = match self.cause {
+                    Some(Cause(cause)) => format!("{}: {cause}", self.what),
+                    None => self.what.into_owned(),
+                };
+                Self::location(what).because(&cause)
+            }
+            _ => Self { kind: StoreErrorKind::Location, what: what.into(), ..self },
+        }
     }
 }
 
@@ -126,11 +132,10 @@ impl From<MigrateError> for StoreError {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Execute(error) => error.into(),
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => Self::location(
-                "the database was written by a newer version of tenantry: start that one",
-            ),
-            error => Self::location("the database's tables are not those of this version")
-                .because(&error),
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+                Self::location("it was written by a newer version of tenantry: start that one")
+            }
+            error => Self::location("the tables are not those of this version").because(&error),
         }
     }
 }
