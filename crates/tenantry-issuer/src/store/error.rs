@@ -149,3 +149,30 @@ pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
 pub(super) fn is_orphan(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::ForeignKeyViolation)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_another_writes_to_is_busy() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("a.db"))
+            .create_if_missing(true)
+            .busy_timeout(std::time::Duration::ZERO);
+        let mut one = options.connect().await.unwrap();
+        let mut other = options.connect().await.unwrap();
+        let _writes = one.begin_with("BEGIN IMMEDIATE").await.unwrap();
+
+        let error = StoreError::from(other.begin_with("BEGIN IMMEDIATE").await.err().unwrap());
+
+        assert_eq!(error.kind(), StoreErrorKind::Busy);
+        assert_eq!(error.to_string(), "the database is busy");
+        assert_eq!(StoreError::from(sqlx::Error::PoolTimedOut).kind(), StoreErrorKind::Busy);
+        assert_eq!(StoreError::from(sqlx::Error::RowNotFound).kind(), StoreErrorKind::Unavailable);
+    }
+}

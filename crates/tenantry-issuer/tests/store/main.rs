@@ -12,6 +12,7 @@ mod clients;
 mod fixture;
 mod keys;
 mod once;
+mod only_postgres;
 mod opening;
 mod postgres;
 mod races;

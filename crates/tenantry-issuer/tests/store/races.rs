@@ -49,7 +49,9 @@ where
     tasks.join_all().await
 }
 
-async fn a27_of_twenty_uses_of_one_token_at_once_one_live_token_remains(fixture: Fixture) {
+pub(crate) async fn a27_of_twenty_uses_of_one_token_at_once_one_live_token_remains(
+    fixture: Fixture,
+) {
     let client = fixture.register("acme").await;
     let token = Arc::new(fixture.begin(&client).await);
     let rotated = at_once(&fixture, |store, _| {

@@ -27,6 +27,7 @@ on_both! {
     a28_nothing_is_renewed_once_the_secret_was_exchanged,
     a28_nothing_is_renewed_once_the_tenant_is_suspended,
     nothing_is_renewed_once_the_client_was_removed,
+    nothing_is_renewed_while_something_is_switched_off_by_hand,
     families_are_revoked_one_by_one_by_client_and_by_tenant,
     no_family_begins_for_a_client_that_may_obtain_nothing,
     a30_a_token_that_could_not_be_rotated_is_as_good_as_before,
@@ -334,6 +335,23 @@ async fn nothing_is_renewed_once_the_client_was_removed(fixture: Fixture) {
     let next = successor(&token);
     assert_eq!(try_use(&fixture, attempt(&client, &token, &next)).await, Outcome::Gone);
     assert_eq!(fixture.store.family(family_of(&token)).await.unwrap(), None);
+}
+
+async fn nothing_is_renewed_while_something_is_switched_off_by_hand(fixture: Fixture) {
+    let client = fixture.register("acme").await;
+    let mut token = fixture.begin(&client).await;
+    for (off, on) in [
+        ("UPDATE client SET enabled = FALSE", "UPDATE client SET enabled = TRUE"),
+        ("UPDATE tenant SET status = 'suspended'", "UPDATE tenant SET status = 'active'"),
+    ] {
+        let next = successor(&token);
+        fixture.run(off, off).await.unwrap();
+        assert!(is_revoked(&fixture, family_of(&token)).await);
+        assert_eq!(try_use(&fixture, attempt(&client, &token, &next)).await, Outcome::Gone);
+        fixture.run(on, on).await.unwrap();
+        assert_eq!(try_use(&fixture, attempt(&client, &token, &next)).await, Outcome::Rotated);
+        token = next;
+    }
 }
 
 async fn families_are_revoked_one_by_one_by_client_and_by_tenant(fixture: Fixture) {
