@@ -81,27 +81,26 @@ impl IssuerFile {
         self.database.as_deref()
     }
 
-    /// Takes this issuer instead of the file's.
-    #[must_use]
-    pub fn with_issuer(mut self, issuer: &IssuerName) -> Self {
-        self.builder = self.builder.issuer(issuer.as_str());
-        self
-    }
-
-    /// Changes the settings before they are checked.
-    #[must_use]
-    pub fn configure(mut self, change: impl FnOnce(SettingsBuilder) -> SettingsBuilder) -> Self {
-        self.builder = change(self.builder);
-        self
-    }
-
     /// Checks the settings.
     ///
     /// # Errors
     ///
     /// At the first setting that cannot be used, with name and line.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
-        self.builder.clone().build().map_err(|error| error.located(&self.name, &self.text))
+        self.build(self.builder.clone())
+    }
+
+    /// Checks the settings, with this issuer instead of the file's.
+    ///
+    /// # Errors
+    ///
+    /// As [`settings`](Self::settings).
+    pub fn settings_for(&self, issuer: &IssuerName) -> Result<Settings, ConfigError> {
+        self.build(self.builder.clone().issuer(issuer.as_str()))
+    }
+
+    fn build(&self, builder: SettingsBuilder) -> Result<Settings, ConfigError> {
+        builder.build().map_err(|error| error.located(&self.name, &self.text))
     }
 }
 

@@ -4,6 +4,7 @@
 //! that several replicas share. A client belongs to one tenant; the same client id under two tenants
 //! names two clients.
 
+mod access_token;
 mod assertion;
 mod audiences;
 mod authentication;
@@ -12,13 +13,17 @@ mod config_error;
 mod config_file;
 mod config_format;
 mod credentials;
-mod oauth_endpoints;
+mod document;
+mod endpoints;
 mod form;
 mod grant;
 mod introspect;
 mod issuer_name;
 mod key_encryption_key;
+mod keys;
+mod metadata;
 mod no_store;
+mod oauth_endpoints;
 mod oauth_error;
 mod own_tokens;
 mod random;
@@ -27,6 +32,7 @@ mod records;
 mod refresh;
 mod refresh_token;
 mod registrations;
+mod reserved;
 mod revoke;
 mod scopes;
 mod secret;
@@ -37,18 +43,26 @@ mod tenant_sources;
 mod token_endpoint;
 mod trail;
 
+pub use access_token::{AccessToken, IssuedToken};
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
-pub use oauth_endpoints::OAuthEndpoints;
-pub use own_tokens::OwnTokens;
+pub use document::{Document, no_document};
+pub use endpoints::Endpoints;
 pub use issuer_name::{InvalidIssuerName, IssuerName};
 pub use key_encryption_key::{InvalidKeyEncryptionKey, KeyEncryptionKey};
+pub use keys::{
+    KeyInfo, KeyRing, KeyRingError, KeyRingErrorKind, KeyState, LONGEST_TOKEN_LIFETIME, Schedule,
+    SigningKeys,
+};
+pub use metadata::{oauth_metadata, openid_metadata};
+pub use oauth_endpoints::OAuthEndpoints;
 pub use random::RandomError;
 pub use records::{
     AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId, Grants,
     InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey, StoredKey, Tenant, TenantStatus,
 };
 pub use refresh_token::{InvalidRefreshToken, PresentedToken, RefreshToken};
+pub use reserved::{InvalidClaim, LONGEST_CLAIMS, check_claims, is_reserved_claim};
 pub use secret::{Secret, SecretHash, TokenHash};
 pub use settings::Settings;
 pub use settings_builder::SettingsBuilder;

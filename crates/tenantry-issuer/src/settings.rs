@@ -134,6 +134,13 @@ impl Settings {
         self.key_encryption_key.as_ref()
     }
 
+    /// Encrypts signing keys with a key from elsewhere, such as the environment.
+    #[must_use]
+    pub fn with_key_encryption_key(mut self, key: KeyEncryptionKey) -> Self {
+        self.key_encryption_key = Some(key);
+        self
+    }
+
     /// Whether the metadata is served as an OpenID configuration, too.
     #[must_use]
     pub const fn openid_configuration(&self) -> bool {

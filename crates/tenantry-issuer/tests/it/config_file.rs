@@ -96,8 +96,8 @@ fn a_short_grant_has_an_idle_lifetime_within_it() {
 fn the_issuer_can_come_from_elsewhere() {
     let other: IssuerName = "http://127.0.0.1:9000".parse().unwrap();
     for text in [SHORT, "audience = \"https://api.erp.example/{tenant}\""] {
-        let file = IssuerFile::parse(text, "issuer.toml").unwrap().with_issuer(&other);
-        assert_eq!(file.settings().unwrap().issuer(), &other);
+        let file = IssuerFile::parse(text, "issuer.toml").unwrap();
+        assert_eq!(file.settings_for(&other).unwrap().issuer(), &other);
     }
 }
 
