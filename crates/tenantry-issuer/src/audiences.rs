@@ -66,7 +66,7 @@ impl Audiences<'_> {
     }
 
     /// Every audience that may be asked for.
-    // INVARIANT (isolation): also a registration that somehow names another tenant gives no token.
+    // INVARIANT (isolation): whatever got into a registration, it gives nobody another tenant's.
     pub(crate) fn own(&self) -> Vec<String> {
         let rendered = || self.patterns.iter().map(|pattern| pattern.render(self.tenant)).collect();
         if self.registered.is_empty() {
@@ -77,11 +77,15 @@ impl Audiences<'_> {
         self.registered.iter().filter(own).cloned().collect()
     }
 
+    fn found<'t>(&self, audience: &'t str) -> Option<Match<'t>> {
+        self.patterns.iter().find_map(|pattern| pattern.matches(audience))
+    }
+
     fn named<'t>(&self, audience: &'t str) -> Option<&'t str> {
-        self.patterns.iter().find_map(|pattern| match pattern.matches(audience)? {
+        match self.found(audience)? {
             Match::Tenant(tenant) => Some(tenant),
             Match::Exact => None,
-        })
+        }
     }
 
     fn refused(&self, name: &str, asked: &str) -> OAuthError {
@@ -194,6 +198,10 @@ mod tests {
         let foreign = "https://api.erp.example/tenant2";
         assert_eq!(reason(&[API], &[foreign], &format!("audience={foreign}")), "audience_foreign");
         assert_eq!(reason(&[API], &[foreign], ""), "audience_none");
+        // Nor does it outlive the settings that it was made under.
+        let body = format!("audience={OWN}");
+        assert_eq!(reason(&[HR], &[OWN], &body), "audience_unregistered");
+        assert_eq!(grant(&["https://a.example"], &["https://a.example"], "").unwrap(), ["https://a.example"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use http::Request;
 use serde_json::{Map, Value, json};
 
 use crate::caller::Caller;
+use crate::endpoints::Endpoints;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::own_tokens::OwnToken;
@@ -32,7 +33,7 @@ pub(crate) async fn introspect(
     request: Request<Body>,
     trail: &mut Trail,
 ) -> Result<Response, OAuthError> {
-    let caller = Caller::read(endpoints, "/oauth/introspect", request, trail).await?;
+    let caller = Caller::read(endpoints, Endpoints::INTROSPECTION, request, trail).await?;
     let token = caller
         .form
         .get("token")
@@ -103,7 +104,7 @@ async fn refresh_token(
     known.insert("exp".into(), family.expires_at.as_secs().into());
     let scope = caller.scopes(&family.scopes).render(&family.scopes);
     if !scope.is_empty() {
-        known.insert("scope".into(), scope.into());
+        known.insert("scope".into(), scope.join(" ").into());
     }
     for claim in settings.tenant_claims() {
         known.insert(claim.to_string(), family.tenant.as_str().into());

@@ -68,7 +68,6 @@ pub use metadata::{oauth_metadata, openid_metadata};
 pub use new_client::{InvalidClient, NewClient};
 pub use oauth_endpoints::OAuthEndpoints;
 pub use openapi::openapi;
-pub use own_tokens::OwnTokens;
 pub use random::RandomError;
 pub use records::{
     AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId, Grants,

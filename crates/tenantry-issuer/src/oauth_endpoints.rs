@@ -13,7 +13,9 @@ use http::Request;
 
 use tenantry_core::Clock;
 
+use crate::endpoints::Endpoints;
 use crate::introspect::introspect;
+use crate::keys::KeyRing;
 use crate::oauth_error::OAuthError;
 use crate::own_tokens::OwnTokens;
 use crate::rate_limit::RateLimits;
@@ -44,6 +46,7 @@ pub struct OAuthEndpoints(Arc<Inner>);
 struct Inner {
     settings: ArcSwap<Settings>,
     store: Store,
+    keys: KeyRing,
     tokens: OwnTokens,
     clock: Arc<dyn Clock>,
     registrations: Registrations,
@@ -60,7 +63,7 @@ impl OAuthEndpoints {
     pub fn new(
         settings: Settings,
         store: Store,
-        tokens: OwnTokens,
+        keys: KeyRing,
         clock: Arc<dyn Clock>,
         audit: impl Fn(AuditEvent) + Send + Sync + 'static,
     ) -> Self {
@@ -68,8 +71,9 @@ impl OAuthEndpoints {
             settings: ArcSwap::from_pointee(settings),
             registrations: Registrations::new(store.clone(), Arc::clone(&clock)),
             limits: RateLimits::new(Arc::clone(&clock)),
+            tokens: OwnTokens::new(keys.clone()),
             store,
-            tokens,
+            keys,
             clock,
             audit: Box::new(audit),
         }))
@@ -89,9 +93,9 @@ impl OAuthEndpoints {
     pub fn router(&self) -> Router {
         let mut router = Router::new();
         for (path, endpoint) in [
-            ("/oauth/token", only_post(token)),
-            ("/oauth/introspect", only_post(introspection)),
-            ("/oauth/revoke", only_post(revocation)),
+            (Endpoints::TOKEN, only_post(token)),
+            (Endpoints::INTROSPECTION, only_post(introspection)),
+            (Endpoints::REVOCATION, only_post(revocation)),
         ] {
             router =
                 router.route(path, endpoint.clone()).route(&format!("/{{tenant}}{path}"), endpoint);
@@ -105,6 +109,10 @@ impl OAuthEndpoints {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0.keys
     }
 
     pub(crate) fn tokens(&self) -> &OwnTokens {

@@ -23,6 +23,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
+use crate::keys::KeyRingError;
 use crate::no_store::no_store;
 use crate::store::StoreError;
 
@@ -186,8 +187,15 @@ impl OAuthError {
 
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store cannot be asked");
+        tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be asked");
         Self::unavailable("store")
+    }
+}
+
+impl From<KeyRingError> for OAuthError {
+    fn from(error: KeyRingError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "no token can be signed or read");
+        Self::unavailable("keys")
     }
 }
 

@@ -1,3 +1,5 @@
+//! The access tokens of this server, recognised when they come back.
+
 //! The access tokens of this server: signed here, and recognised when they come back.
 
 use std::fmt;
@@ -6,43 +8,24 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use moka::sync::Cache;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use tenantry_core::{Algorithm, TenantId};
 use tenantry_jwks::{KeySet, Selection};
 use tenantry_jwt::verify_signature;
 
-use crate::authentication::Registration;
-use crate::oauth_error::OAuthError;
-use crate::records::ClientId;
+use crate::keys::{KeyRing, KeyRingError};
+use crate::records::{ClientId, KeyOwner};
 use crate::settings::Settings;
 
 /// The longest token that is looked at, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// What an access token is to say.
-#[derive(Debug)]
-pub(crate) struct NewToken<'a> {
-    pub(crate) registration: &'a Registration,
-    pub(crate) settings: &'a Settings,
-    pub(crate) scope: &'a str,
-    pub(crate) audience: &'a [String],
-    pub(crate) now: Duration,
-}
-
-/// An access token to hand out.
-pub(crate) struct Issued {
-    pub(crate) token: String,
-    pub(crate) lifetime: Duration,
-}
-
-// INVARIANT (secrets stay in)
-impl fmt::Debug for Issued {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued").field("lifetime", &self.lifetime).finish_non_exhaustive()
-    }
-}
+/// How many owners' keys are kept ready.
+const CAPACITY: u64 = 10_000;
 
 /// An access token that was signed here. Whether it still counts, nobody looked.
 pub(crate) struct OwnToken {
@@ -54,58 +37,51 @@ pub(crate) struct OwnToken {
     pub(crate) claims: Map<String, Value>,
 }
 
-/// Signs access tokens, and recognises them.
-#[derive(Debug)]
-pub struct OwnTokens {
-    stub: Arc<stub::Stub>,
+/// Recognises access tokens by the keys that are published.
+pub(crate) struct OwnTokens {
+    keys: KeyRing,
+    /// The published keys, ready to check signatures, of all tenants or of each; with the document
+    /// that they were read from.
+    prepared: Cache<Option<TenantId>, (Bytes, Arc<KeySet>)>,
 }
 
 impl OwnTokens {
-    pub fn stub() -> Self {
-        Self { stub: Arc::new(stub::Stub::new()) }
-    }
-
-    pub(crate) async fn issue(&self, new: &NewToken<'_>) -> Result<Issued, OAuthError> {
-        let lifetime = new.settings.access_token_lifetime();
-        let (tenant, client) = (&new.registration.tenant, &new.registration.client);
-        let mut claims = tenant.claims.clone();
-        claims.extend(client.claims.clone());
-        let aud: Value = match new.audience {
-            [one] => one.as_str().into(),
-            many => many.to_vec().into(),
-        };
-        let id: [u8; 16] =
-            crate::random::random().map_err(|_| OAuthError::unavailable("random"))?;
-        for (name, value) in [
-            ("iss", new.settings.issuer().of(&tenant.id).as_str().into()),
-            ("aud", aud),
-            ("sub", client.id.as_str().into()),
-            ("client_id", client.id.as_str().into()),
-            ("iat", new.now.as_secs().into()),
-            ("exp", (new.now + lifetime).as_secs().into()),
-            ("jti", BASE64_URL_SAFE_NO_PAD.encode(id).into()),
-        ] {
-            claims.insert(name.into(), value);
-        }
-        if !new.scope.is_empty() {
-            claims.insert("scope".into(), new.scope.into());
-        }
-        for name in new.settings.tenant_claims() {
-            claims.insert(name.to_string(), tenant.id.as_str().into());
-        }
-        Ok(Issued { token: self.stub.sign(&json!(claims).to_string()), lifetime })
+    pub(crate) fn new(keys: KeyRing) -> Self {
+        Self { keys, prepared: Cache::new(CAPACITY) }
     }
 
     /// Returns what `token` says, if this server signed it for `tenant` or, where tenants share an
-    /// issuer, for another.
+    /// issuer, for another. A key that was withdrawn does not count any more.
     pub(crate) async fn verify(
         &self,
         settings: &Settings,
         tenant: &TenantId,
         token: &str,
-    ) -> Result<Option<OwnToken>, OAuthError> {
-        let keys = self.stub.keys();
+    ) -> Result<Option<OwnToken>, KeyRingError> {
+        let owner = self.keys.owner_of(tenant);
+        let keys = self.keys.keys(&owner).await?;
+        let whose = match owner {
+            KeyOwner::Shared => None,
+            KeyOwner::Tenant(tenant) => Some(tenant),
+        };
+        let keys = self.prepare(whose, keys.jwks().body());
         Ok(verified(&keys, token).and_then(|claims| OwnToken::read(settings, tenant, claims)))
+    }
+
+    fn prepare(&self, whose: Option<TenantId>, jwks: &Bytes) -> Arc<KeySet> {
+        if let Some((_, keys)) = self.prepared.get(&whose).filter(|(read, _)| read == jwks) {
+            return keys;
+        }
+        // Keys of our own making can be read; if not, nothing is recognised by them.
+        let keys = Arc::new(KeySet::parse(jwks).unwrap_or_default());
+        self.prepared.insert(whose, (jwks.clone(), Arc::clone(&keys)));
+        keys
+    }
+}
+
+impl fmt::Debug for OwnTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnTokens").finish_non_exhaustive()
     }
 }
 
@@ -163,37 +139,5 @@ impl OwnToken {
             audience,
             claims,
         })
-    }
-}
-
-mod stub {
-    use super::*;
-    use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::signature::*;
-    pub(crate) struct Stub(EcdsaKeyPair);
-    impl fmt::Debug for Stub {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("Stub")
-        }
-    }
-    impl Stub {
-        pub(crate) fn new() -> Self {
-            Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
-        }
-        pub(crate) fn sign(&self, claims: &str) -> String {
-            let e = |t: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(t);
-            let input = format!(
-                "{}.{}",
-                e(br#"{"alg":"ES256","kid":"k","typ":"at+jwt"}"#),
-                e(claims.as_bytes())
-            );
-            let s = self.0.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-            format!("{input}.{}", e(s.as_ref()))
-        }
-        pub(crate) fn keys(&self) -> KeySet {
-            let p = self.0.public_key().as_ref();
-            let e = |t: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(t);
-            KeySet::parse(json!({"keys":[{"kty":"EC","crv":"P-256","kid":"k","alg":"ES256","use":"sig","x":e(&p[1..33]),"y":e(&p[33..])}]}).to_string().as_bytes()).unwrap()
-        }
     }
 }

@@ -10,12 +10,10 @@
 //! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
 //! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
 
-use std::time::Duration;
-
+use crate::access_token::IssuedToken;
 use crate::caller::Caller;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
-use crate::own_tokens::{Issued, NewToken};
 use crate::records::Family;
 use crate::refresh_token::{PresentedToken, RefreshToken};
 use crate::store::{RefreshAttempt, RefreshUse};
@@ -39,7 +37,7 @@ pub(crate) async fn refresh(
     require_own(&family, caller)?;
     // One that was used before is used all the same, so that the store revokes its family.
     let ready = if family.accepts(&presented.hash, now, grace) {
-        Some(prepare(endpoints, caller, &family, now, trail).await?)
+        Some(prepare(endpoints, caller, &family, trail).await?)
     } else {
         None
     };
@@ -81,9 +79,8 @@ async fn prepare(
     endpoints: &OAuthEndpoints,
     caller: &Caller,
     family: &Family,
-    now: Duration,
     trail: &mut Trail,
-) -> Result<(Issued, String), OAuthError> {
+) -> Result<(IssuedToken, Vec<String>), OAuthError> {
     let registered = &caller.registration.client.scopes;
     let still = family.scopes.intersection(registered).cloned().collect();
     let scopes = caller.scopes(&still);
@@ -91,12 +88,6 @@ async fn prepare(
     let audience = caller.audiences().renew(&family.audiences, &caller.form)?;
     trail.granted(&granted);
     let scope = scopes.render(&granted);
-    let new = NewToken {
-        registration: &caller.registration,
-        settings: &caller.settings,
-        scope: &scope,
-        audience: &audience,
-        now,
-    };
-    Ok((endpoints.tokens().issue(&new).await?, scope))
+    let access = caller.sign(endpoints, &audience, &scope).await?;
+    Ok((access, scope))
 }

@@ -22,6 +22,7 @@ use http::Request;
 use serde_json::json;
 
 use crate::caller::Caller;
+use crate::endpoints::Endpoints;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::refresh_token::PresentedToken;
@@ -33,7 +34,7 @@ pub(crate) async fn revoke(
     request: Request<Body>,
     trail: &mut Trail,
 ) -> Result<Response, OAuthError> {
-    let caller = Caller::read(endpoints, "/oauth/revoke", request, trail).await?;
+    let caller = Caller::read(endpoints, Endpoints::REVOCATION, request, trail).await?;
     let token = caller
         .form
         .get("token")

@@ -50,10 +50,8 @@ impl Scopes<'_> {
     }
 
     /// Writes scopes as the tokens of this tenant carry them.
-    pub(crate) fn render(&self, granted: &BTreeSet<String>) -> String {
-        let tokens: Vec<_> =
-            granted.iter().map(|scope| self.pattern.render(self.tenant, scope)).collect();
-        tokens.join(" ")
+    pub(crate) fn render(&self, granted: &BTreeSet<String>) -> Vec<String> {
+        granted.iter().map(|scope| self.pattern.render(self.tenant, scope)).collect()
     }
 
     fn read<'t>(&self, token: &'t str) -> Result<&'t str, OAuthError> {
@@ -115,7 +113,7 @@ mod tests {
         let registered = registered.iter().copied().map(String::from).collect();
         let (pattern, tenant) = (pattern.parse().unwrap(), tenant.parse().unwrap());
         let scopes = Scopes { pattern: &pattern, tenant: &tenant, registered: &registered };
-        scopes.grant(asked).map(|granted| scopes.render(&granted))
+        scopes.grant(asked).map(|granted| scopes.render(&granted).join(" "))
     }
 
     const QUALIFIED: &str = "{tenant}.{scope}";

@@ -10,7 +10,6 @@ use tokio::sync::Mutex;
 use crate::audit::Audit;
 use crate::keys::{KeyRing, KeyRingError};
 use crate::oauth_endpoints::OAuthEndpoints;
-use crate::own_tokens::OwnTokens;
 use crate::server::{Figures, Inner, IssuerServer, prune_now_and_then};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -63,7 +62,7 @@ impl IssuerServerBuilder {
         let endpoints = OAuthEndpoints::new(
             settings,
             store.clone(),
-            OwnTokens::stub(),
+            keys.clone(),
             Arc::clone(&clock),
             record,
         );

@@ -9,13 +9,15 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use serde_json::{Value, json};
 
+use crate::access_token::{AccessToken, IssuedToken};
 use crate::audiences::Audiences;
+use crate::authentication::Registration;
 use crate::caller::Caller;
+use crate::endpoints::Endpoints;
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::grant::Grant;
 use crate::no_store::no_store;
-use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
-use crate::own_tokens::{Issued, NewToken};
 use crate::records::{FamilyId, NewFamily};
 use crate::refresh::refresh;
 use crate::refresh_token::RefreshToken;
@@ -25,9 +27,9 @@ use crate::trail::Trail;
 /// What the client gets.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    pub(crate) access: Issued,
+    pub(crate) access: IssuedToken,
     /// As the access token has it; empty if there is none.
-    pub(crate) scope: String,
+    pub(crate) scope: Vec<String>,
     pub(crate) refresh: Option<RefreshToken>,
 }
 
@@ -36,7 +38,7 @@ pub(crate) async fn issue(
     request: Request<Body>,
     trail: &mut Trail,
 ) -> Result<Response, OAuthError> {
-    let caller = Caller::read(endpoints, "/oauth/token", request, trail).await?;
+    let caller = Caller::read(endpoints, Endpoints::TOKEN, request, trail).await?;
     let grant = Grant::read(&caller.form, caller.registration.client.grants)?;
     trail.uses(grant.as_str());
     let tokens = match grant {
@@ -57,16 +59,9 @@ async fn client_credentials(
     let audience = caller.audiences().grant(&caller.form)?;
     trail.granted(&granted);
     let scope = scopes.render(&granted);
-    let now = endpoints.clock().unix();
-    let new = NewToken {
-        registration,
-        settings: &caller.settings,
-        scope: &scope,
-        audience: &audience,
-        now,
-    };
-    let access = endpoints.tokens().issue(&new).await?;
+    let access = caller.sign(endpoints, &audience, &scope).await?;
     let refresh = if registration.client.grants.refresh_token {
+        let now = endpoints.clock().unix();
         let lifetime = caller.settings.refresh_token_lifetime();
         let id = FamilyId::generate().map_err(|_| OAuthError::unavailable("random"))?;
         let token = RefreshToken::generate(id).map_err(|_| OAuthError::unavailable("random"))?;
@@ -95,6 +90,19 @@ async fn client_credentials(
 }
 
 impl Caller {
+    /// Signs an access token for this client.
+    pub(crate) async fn sign(
+        &self,
+        endpoints: &OAuthEndpoints,
+        audience: &[String],
+        scope: &[String],
+    ) -> Result<IssuedToken, OAuthError> {
+        let Registration { tenant, client, .. } = &*self.registration;
+        let settings = &self.settings;
+        let token = AccessToken { settings, tenant, client, audience, scope };
+        Ok(endpoints.keys().issue(&token).await?)
+    }
+
     /// The scopes of this client's tenant, of which it may have `registered`.
     pub(crate) fn scopes<'a>(
         &'a self,
@@ -116,15 +124,16 @@ impl Caller {
 
 /// The answer of [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
 fn answer(tokens: Tokens) -> Response {
+    let lifetime = tokens.access.expires_at.saturating_sub(tokens.access.issued_at);
     let mut body = json!({
         "access_token": tokens.access.token,
         "token_type": "Bearer",
-        "expires_in": tokens.access.lifetime.as_secs(),
+        "expires_in": lifetime.as_secs(),
     });
     if let Some(members) = body.as_object_mut() {
         // An empty scope is none: the grammar has at least one token.
         if !tokens.scope.is_empty() {
-            members.insert("scope".into(), tokens.scope.into());
+            members.insert("scope".into(), tokens.scope.join(" ").into());
         }
         if let Some(refresh) = &tokens.refresh {
             members.insert("refresh_token".into(), refresh.expose().into());

@@ -19,8 +19,8 @@ use tower::ServiceExt;
 
 use tenantry_core::Algorithm;
 use tenantry_issuer::{
-    AuditEvent, AuditOutcome, Client, ClientAuth, Grants, OAuthEndpoints, OwnTokens, Secret,
-    Settings, Store, Tenant, TenantStatus,
+    AuditEvent, AuditOutcome, Client, ClientAuth, OAuthEndpoints, Grants, KeyRing, Secret, Settings,
+    Store, Tenant, TenantStatus,
 };
 use tenantry_testkit::{ManualClock, SigningKey};
 
@@ -79,10 +79,10 @@ impl Stack {
         {
             register(&store, tenant, secret, key).await;
         }
-        Self::assemble(settings, store, clock, keys, secrets)
+        Self::assemble(settings, store, clock, keys, secrets).await
     }
 
-    fn assemble(
+    async fn assemble(
         settings: Settings,
         store: Store,
         clock: ManualClock,
@@ -91,10 +91,11 @@ impl Stack {
     ) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&events);
+        let ring = KeyRing::open(store.clone(), &settings, Arc::new(clock.clone())).await.unwrap();
         let endpoints = OAuthEndpoints::new(
             settings,
             store.clone(),
-            OwnTokens::stub(),
+            ring,
             Arc::new(clock.clone()),
             move |event| written.lock().unwrap().push(event),
         );
@@ -106,7 +107,7 @@ impl Stack {
     pub(crate) async fn replica(&self, database: &str) -> Self {
         let store = Store::open(database).await.unwrap();
         let settings = settings();
-        Self::assemble(settings, store, self.clock.clone(), self.keys.clone(), self.secrets.clone())
+        Self::assemble(settings, store, self.clock.clone(), self.keys.clone(), self.secrets.clone()).await
     }
 
     /// A request to `path` by nobody.
@@ -247,8 +248,9 @@ impl Sent<'_> {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let form =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.form).finish();
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.form)
+            .finish();
         let usual = ("application/x-www-form-urlencoded".to_owned(), form.into_bytes());
         let (kind, body) = self.raw.unwrap_or(usual);
         let mut request = Request::new(Body::from(body));
