@@ -27,3 +27,26 @@ pub(crate) async fn watch(request: Request, next: Next) -> Response {
         .record(began.elapsed().as_secs_f64());
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use axum::body::Body;
+    use axum::routing::get;
+    use axum::{Router, middleware};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_end_is_ended() {
+        let router = Router::new()
+            .route("/", get(pending::<&str>))
+            .layer(middleware::from_fn(watch));
+        let began = tokio::time::Instant::now();
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs());
+    }
+}
