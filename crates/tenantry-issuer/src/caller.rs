@@ -18,8 +18,8 @@ use http_body_util::LengthLimitError;
 
 use crate::authentication::{Presented, Registration};
 use crate::credentials::Credentials;
-use crate::oauth_endpoints::OAuthEndpoints;
 use crate::form::{Form, MAX_BODY};
+use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::rate_limit::Attempt;
 use crate::settings::Settings;

@@ -97,9 +97,8 @@ impl OAuthEndpoints {
             (Endpoints::INTROSPECTION, only_post(introspection)),
             (Endpoints::REVOCATION, only_post(revocation)),
         ] {
-            router = router
-                .route(path, endpoint.clone())
-                .route(&format!("/{{tenant}}{path}"), endpoint);
+            router =
+                router.route(path, endpoint.clone()).route(&format!("/{{tenant}}{path}"), endpoint);
         }
         router.with_state(self.clone())
     }
@@ -159,7 +158,10 @@ async fn token(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) 
     endpoints.answer(trail, result)
 }
 
-async fn introspection(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
+async fn introspection(
+    State(endpoints): State<OAuthEndpoints>,
+    request: Request<Body>,
+) -> Response {
     let mut trail = Trail::new("token.introspect");
     let result = introspect(&endpoints, request, &mut trail).await;
     endpoints.answer(trail, result)

@@ -41,8 +41,8 @@ pub(crate) async fn refresh(
     } else {
         None
     };
-    let next = RefreshToken::generate(presented.family)
-        .map_err(|_| OAuthError::unavailable("random"))?;
+    let next =
+        RefreshToken::generate(presented.family).map_err(|_| OAuthError::unavailable("random"))?;
     let attempt = RefreshAttempt {
         tenant: &caller.registration.tenant.id,
         client: &caller.registration.client.id,

@@ -125,8 +125,7 @@ async fn a14_a_jti_is_that_of_one_client_of_one_tenant() {
     let claims = json!({
         "iss": "signing", "sub": "signing", "aud": ISSUER, "exp": 1_800_000_060, "jti": "1",
     });
-    let assertion =
-        signed(&stack.keys[1], &json!({ "alg": "ES256", "kid": "tenant2" }), &claims);
+    let assertion = signed(&stack.keys[1], &json!({ "alg": "ES256", "kid": "tenant2" }), &claims);
 
     let sent = stack.post("/tenant2/oauth/token").with("grant_type", "client_credentials");
     let sent = sent.with("client_assertion_type", TYPE).with("client_assertion", &assertion);
@@ -148,8 +147,7 @@ async fn a15_an_assertion_is_for_the_issuer_and_nobody_else() {
     let claims = json!({
         "iss": "signing", "sub": "signing", "aud": ISSUER, "exp": 1_800_000_060, "jti": "9",
     });
-    let header =
-        json!({ "alg": "ES256", "kid": "tenant1", "typ": "client-authentication+jwt" });
+    let header = json!({ "alg": "ES256", "kid": "tenant1", "typ": "client-authentication+jwt" });
     by_assertion(&stack, &signed(&stack.keys[0], &header, &claims)).tokens().await;
     let header = json!({ "alg": "ES256", "kid": "tenant1", "typ": "at+jwt" });
     let assertion = signed(&stack.keys[0], &header, &claims);
@@ -161,7 +159,10 @@ async fn a16_the_same_id_in_two_tenants_is_two_clients() {
     let stack = Stack::new().await;
     for (of, at) in [("tenant1", "tenant2"), ("tenant2", "tenant1")] {
         let by = |at: &str| {
-            stack.post_by(TOKEN, of, "erp-sync").with("grant_type", "client_credentials").with("tenant_id", at)
+            stack
+                .post_by(TOKEN, of, "erp-sync")
+                .with("grant_type", "client_credentials")
+                .with("tenant_id", at)
         };
         assert_eq!(by(of).send().await.status, StatusCode::OK);
         by(at).send().await.assert_invalid_client("secret_wrong");
@@ -195,6 +196,22 @@ async fn a16_what_changes_elsewhere_is_known_within_thirty_seconds() {
     }
     let sent = stack.post_by(TOKEN, "tenant2", "erp-sync").with("tenant_id", "tenant2");
     sent.with("grant_type", "client_credentials").tokens().await;
+}
+
+#[tokio::test]
+async fn other_settings_are_in_force_from_the_next_request_on() {
+    let stack = Stack::new().await;
+    let settings = tenantry_issuer::Settings::builder().issuer(ISSUER).tenant_header("x-org");
+    let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
+    let by = |header: &str| {
+        let sent = stack.post_by(TOKEN, "tenant1", "erp-sync").header(header, "tenant1");
+        sent.with("grant_type", "client_credentials")
+    };
+
+    by("x-tenant-id").tokens().await;
+    stack.endpoints.replace_settings(settings);
+    by("x-org").tokens().await;
+    by("x-tenant-id").send().await.assert_refused(400, "invalid_request", "tenant_missing");
 }
 
 #[tokio::test]

@@ -151,7 +151,10 @@ async fn a36_the_tenant_of_a_token_is_that_of_its_client_however_it_was_named() 
         let encoded = format!("/{}%31/oauth/token", &tenant[..6]);
         let answer = by(&encoded).send().await;
         answer.assert_refused(400, "invalid_request", "tenant_malformed");
-        assert_eq!(by(&format!("/{tenant}/oauth/token/")).send().await.status, StatusCode::NOT_FOUND);
+        assert_eq!(
+            by(&format!("/{tenant}/oauth/token/")).send().await.status,
+            StatusCode::NOT_FOUND
+        );
     }
 }
 

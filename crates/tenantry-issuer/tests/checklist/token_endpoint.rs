@@ -153,9 +153,8 @@ async fn a6_an_error_is_json_with_a_code_of_the_list_and_a_text_of_its_character
 #[tokio::test]
 async fn a7_an_unknown_client_is_401_with_a_basic_challenge_however_it_authenticated() {
     let stack = Stack::new().await;
-    let sent = |client: &str| {
-        stack.post(TOKEN).with("tenant_id", "tenant1").with("client_id", client)
-    };
+    let sent =
+        |client: &str| stack.post(TOKEN).with("tenant_id", "tenant1").with("client_id", client);
     // `assert_invalid_client` asserts the challenge.
     stack.post(TOKEN).send().await.assert_invalid_client("credentials_missing");
     let answer = sent("posting").with("client_secret", "wrong").send().await;
