@@ -92,7 +92,7 @@ pub(crate) fn unverified_subject(assertion: &str) -> Option<String> {
     part::<Named>(assertion, 1).map(|named| named.sub)
 }
 
-fn part<'a, T: serde::de::DeserializeOwned>(assertion: &'a str, index: usize) -> Option<T> {
+fn part<T: serde::de::DeserializeOwned>(assertion: &str, index: usize) -> Option<T> {
     if assertion.len() > MAX_BYTES {
         return None;
     }

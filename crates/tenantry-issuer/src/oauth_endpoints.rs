@@ -89,7 +89,6 @@ impl OAuthEndpoints {
     ///
     /// The address of the sender, by which failures are counted, is that of axum's `ConnectInfo`:
     /// serve it with `into_make_service_with_connect_info`.
-    #[must_use]
     pub fn router(&self) -> Router {
         let mut router = Router::new();
         for (path, endpoint) in [

@@ -171,11 +171,6 @@ impl OAuthError {
         self.status
     }
 
-    /// The `error` of the answer.
-    pub(crate) const fn error(&self) -> &'static str {
-        self.error
-    }
-
     /// The text for a person, in the characters that [RFC 6749 §5.2] permits.
     ///
     /// [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2

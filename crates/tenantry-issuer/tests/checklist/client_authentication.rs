@@ -199,6 +199,22 @@ async fn a16_what_changes_elsewhere_is_known_within_thirty_seconds() {
 }
 
 #[tokio::test]
+async fn other_settings_are_in_force_from_the_next_request_on() {
+    let stack = Stack::new().await;
+    let settings = tenantry_issuer::Settings::builder().issuer(ISSUER).tenant_header("x-org");
+    let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
+    let by = |header: &str| {
+        let sent = stack.post_by(TOKEN, "tenant1", "erp-sync").header(header, "tenant1");
+        sent.with("grant_type", "client_credentials")
+    };
+
+    by("x-tenant-id").tokens().await;
+    stack.endpoints.replace_settings(settings);
+    by("x-org").tokens().await;
+    by("x-tenant-id").send().await.assert_refused(400, "invalid_request", "tenant_missing");
+}
+
+#[tokio::test]
 async fn a16_a_rotated_secret_works_at_once() {
     let stack = Stack::new().await;
     stack.token_for("erp-sync").tokens().await;

@@ -19,8 +19,8 @@ use tower::ServiceExt;
 
 use tenantry_core::Algorithm;
 use tenantry_issuer::{
-    AuditEvent, AuditOutcome, Client, ClientAuth, OAuthEndpoints, Grants, KeyRing, Secret, Settings,
-    Store, Tenant, TenantStatus,
+    AuditEvent, AuditOutcome, Client, ClientAuth, Grants, KeyRing, OAuthEndpoints, Secret,
+    Settings, Store, Tenant, TenantStatus,
 };
 use tenantry_testkit::{ManualClock, SigningKey};
 
@@ -107,7 +107,8 @@ impl Stack {
     pub(crate) async fn replica(&self, database: &str) -> Self {
         let store = Store::open(database).await.unwrap();
         let settings = settings();
-        Self::assemble(settings, store, self.clock.clone(), self.keys.clone(), self.secrets.clone()).await
+        Self::assemble(settings, store, self.clock.clone(), self.keys.clone(), self.secrets.clone())
+            .await
     }
 
     /// A request to `path` by nobody.
@@ -248,9 +249,8 @@ impl Sent<'_> {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&self.form)
-            .finish();
+        let form =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.form).finish();
         let usual = ("application/x-www-form-urlencoded".to_owned(), form.into_bytes());
         let (kind, body) = self.raw.unwrap_or(usual);
         let mut request = Request::new(Body::from(body));
