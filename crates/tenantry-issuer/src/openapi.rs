@@ -161,17 +161,34 @@ fn json_of(schema: &str) -> Value {
 fn form(required: &[&str], own: Value) -> Value {
     let mut properties = json!({
         "tenant_id": { "$ref": "#/components/schemas/TenantId" },
-        "client_id": { "type": "string", "description": "With client_secret, or beside an assertion" },
-        "client_secret": { "type": "string", "format": "password" },
+        "client_id": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9._~-]{1,128}$",
+            "description": "With client_secret, or beside an assertion",
+        },
+        "client_secret": { "type": "string", "format": "password", "minLength": 1 },
         "client_assertion_type": {
             "const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         },
-        "client_assertion": { "type": "string", "description": "A JWT of the client (RFC 7523)" },
+        "client_assertion": {
+            "type": "string",
+            "minLength": 1,
+            "description": "A JWT of the client (RFC 7523)",
+        },
     });
     if let (Value::Object(properties), Value::Object(own)) = (&mut properties, own) {
         properties.extend(own);
     }
-    json!({ "type": "object", "required": required, "properties": properties })
+    json!({
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "dependentRequired": {
+            "client_assertion": ["client_assertion_type"],
+            "client_assertion_type": ["client_assertion"],
+            "client_secret": ["client_id"],
+        },
+    })
 }
 
 fn token_form() -> Value {
@@ -191,7 +208,7 @@ fn about_form() -> Value {
     form(
         &["token"],
         json!({
-            "token": { "type": "string" },
+            "token": { "type": "string", "minLength": 1 },
             "token_type_hint": { "type": "string" },
         }),
     )

@@ -24,7 +24,7 @@ use axum::routing::any;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
-use tenantry_core::TenantId;
+use tenantry_core::{InvalidTenantId, TenantId};
 
 use crate::document::{Document, no_document};
 use crate::endpoints::Endpoints;
@@ -114,7 +114,7 @@ async fn key_set(
     let owner = match read(tenant) {
         Ok(Some(tenant)) => KeyOwner::Tenant(tenant),
         Ok(None) => KeyOwner::Shared,
-        Err(answer) => return answer,
+        Err(_) => return no_document().map(Body::from),
     };
     match server.keys().keys(&owner).await {
         Ok(keys) => keys.jwks().answer(&method, &headers).map(Body::from),
@@ -143,7 +143,7 @@ async fn answer_for_known(
 ) -> Response {
     let tenant = match read(tenant) {
         Ok(tenant) => tenant,
-        Err(answer) => return answer,
+        Err(_) => return no_document().map(Body::from),
     };
     if let Some(tenant) = &tenant {
         match server.store().tenant(tenant).await {
@@ -162,12 +162,8 @@ async fn answer_for_known(
 }
 
 /// The tenant of the path; an error if the path has a place for one, and no id is in it.
-fn read(tenant: Tenant) -> Result<Option<TenantId>, Response> {
-    match tenant.map(|Path(tenant)| tenant.parse()) {
-        None => Ok(None),
-        Some(Ok(tenant)) => Ok(Some(tenant)),
-        Some(Err(_)) => Err(no_document().map(Body::from)),
-    }
+fn read(tenant: Tenant) -> Result<Option<TenantId>, InvalidTenantId> {
+    tenant.map(|Path(tenant)| tenant.parse()).transpose()
 }
 
 fn without(error: &KeyRingError) -> Response {

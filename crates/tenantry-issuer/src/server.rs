@@ -39,8 +39,8 @@ const PRUNE: Duration = Duration::from_secs(10 * 60);
 /// let request = Request::post("/oauth/token")
 ///     .header("content-type", "application/x-www-form-urlencoded")
 ///     .body(Body::from("grant_type=client_credentials"))?;
-/// // No tenant is named.
-/// assert_eq!(server.router().oneshot(request).await?.status(), StatusCode::BAD_REQUEST);
+/// // Nobody says who asks.
+/// assert_eq!(server.router().oneshot(request).await?.status(), StatusCode::UNAUTHORIZED);
 /// # server.close().await;
 /// # Ok(())
 /// # }

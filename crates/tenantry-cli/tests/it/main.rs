@@ -1,4 +1,10 @@
 //! The program as a process: what it prints, its exit codes, and what it leaves behind.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
 
 #![cfg(unix)]
 
