@@ -1,6 +1,5 @@
 //! The public behaviour of the crate.
 #![expect(
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "helpers of tests fail the test"
