@@ -163,8 +163,13 @@ impl Serving {
     }
 
     /// Asks it to end, and waits until it has.
-    pub(crate) fn end(mut self) -> ExitStatus {
+    pub(crate) fn end(self) -> ExitStatus {
         self.signal("-TERM");
+        self.end_of()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn end_of(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }

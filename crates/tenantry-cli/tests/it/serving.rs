@@ -1,6 +1,8 @@
 //! `tenantry serve issuer`: health, figures, reload and the end.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -138,4 +140,32 @@ async fn without_a_key_the_log_says_that_signing_keys_are_in_clear() {
     let place = Place::new();
     let serving = place.serve(&["--listen", "127.0.0.1:0"]);
     assert!(serving.log().contains("signing keys are stored without encryption"));
+}
+
+/// `100 Continue` says that the request is under way: its head was read, and its body is waited for.
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_end() {
+    let place = Place::new();
+    let serving = place.serve(&["--listen", "127.0.0.1:0"]);
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    let body = "grant_type=client_credentials&tenant_id=tenant1&client_id=js&client_secret=x";
+    write!(
+        stream,
+        "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
+        body.len(),
+    )
+    .unwrap();
+    let mut going_on = [0; 25];
+    stream.read_exact(&mut going_on).unwrap();
+    assert_eq!(&going_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    serving.signal("-TERM");
+    serving.says("stopping").await;
+    assert!(TcpStream::connect(&serving.address).is_err());
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{answer}");
+    assert!(serving.end_of().success());
 }
