@@ -150,8 +150,8 @@ impl Store {
         .bind(millis(attempt.now))
         .bind(grace_since)
         .bind(idle_since)
-        // All rows, though there is one: the statement is committed when it has no more, and not
-        // before. An answer ahead of that could name a token that a crash then forgets.
+        // All rows, though there is one: SQLite commits a statement when it is asked for more than it
+        // has. An answer ahead of that could name a token that is then forgotten.
         .fetch_all(pool)
         .await)?;
         let Some(row) = rows.into_iter().next() else { return Ok(RefreshUse::Gone) };

@@ -172,6 +172,27 @@ async fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
+#[tokio::test]
+async fn tables_are_made_all_or_none() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("tenantry.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    // One of ours, by its mark, in which the last table is in the way.
+    let ours = "PRAGMA application_id = 0x54454E54; CREATE TABLE audit_number (id TEXT)";
+    sqlx::raw_sql(ours).execute(&mut connection).await.unwrap();
+
+    let (kind, line) = refusal(&url_of(&file)).await;
+
+    assert_eq!(kind, StoreErrorKind::Location);
+    assert!(line.contains("table audit_number already exists"), "{line}");
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(tables, ["audit_number"]);
+}
+
 const OPEN: &str = "TENANTRY_TEST_OPEN";
 
 #[test]

@@ -31,6 +31,7 @@ on_both! {
     families_are_revoked_one_by_one_by_client_and_by_tenant,
     no_family_begins_for_a_client_that_may_obtain_nothing,
     a30_a_token_that_could_not_be_rotated_is_as_good_as_before,
+    a30_an_answer_waits_for_the_commit,
 }
 
 /// What a use came to, without the family.
@@ -418,5 +419,30 @@ async fn a30_a_token_that_could_not_be_rotated_is_as_good_as_before(fixture: Fix
     assert_eq!(fixture.store.family(family_of(&token)).await.unwrap(), before);
 
     fixture.empty_disk("refresh_family").await;
+    assert_eq!(try_use(&fixture, attempt(&client, &token, &next)).await, Outcome::Rotated);
+}
+
+async fn a30_an_answer_waits_for_the_commit(fixture: Fixture) {
+    let client = fixture.register("acme").await;
+    let token = fixture.begin(&client).await;
+    let before = fixture.store.family(family_of(&token)).await.unwrap();
+    let (lost, next) = (successor(&token), successor(&token));
+
+    // The statement gives its row, and fails when it is to be committed.
+    let sqlite = "CREATE TABLE parent (id INTEGER PRIMARY KEY); \
+        CREATE TABLE orphan (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED); \
+        CREATE TRIGGER orphans AFTER UPDATE ON refresh_family \
+        BEGIN INSERT INTO orphan (id) VALUES (1); END;";
+    let postgres = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN RAISE EXCEPTION 'not committed'; END $$; \
+        CREATE CONSTRAINT TRIGGER orphans AFTER UPDATE ON refresh_family \
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail();";
+    fixture.run(sqlite, postgres).await.unwrap();
+    let used = fixture.store.use_refresh_token(&attempt(&client, &token, &lost)).await;
+    assert_eq!(used.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    assert_eq!(fixture.store.family(family_of(&token)).await.unwrap(), before);
+
+    let again = "DROP TRIGGER orphans ON refresh_family";
+    fixture.run("DROP TRIGGER orphans", again).await.unwrap();
     assert_eq!(try_use(&fixture, attempt(&client, &token, &next)).await, Outcome::Rotated);
 }

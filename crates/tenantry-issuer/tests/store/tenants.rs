@@ -11,6 +11,7 @@ on_both! {
     ids_that_differ_in_case_only_are_refused,
     a_tenant_that_is_not_there_is_not_found,
     tenants_are_listed_in_pages_in_the_order_of_bytes,
+    a_list_is_bounded_whatever_is_asked_for,
     a_tenant_is_suspended_and_goes_on,
     a_removed_tenant_takes_its_clients_tokens_and_keys_with_it,
     a_row_that_is_none_is_an_error_and_not_a_tenant,
@@ -76,6 +77,26 @@ async fn tenants_are_listed_in_pages_in_the_order_of_bytes(fixture: Fixture) {
     assert_eq!(page(Some("a0"), 2).await, sorted[5..7]);
     assert_eq!(page(Some("b"), 4).await, [""; 0]);
     assert_eq!(page(None, 0).await, [""; 0]);
+}
+
+async fn a_list_is_bounded_whatever_is_asked_for(fixture: Fixture) {
+    let store = &fixture.store;
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)";
+    for insert in [
+        "INSERT INTO tenant (id, folded, status, claims, created_at) \
+         SELECT 't' || i, 't' || i, 'active', '{}', 0 FROM n",
+        "INSERT INTO client (tenant, id, auth, jwks, grant_client_credentials, \
+         grant_refresh_token, scopes, audiences, claims, enabled, created_at) \
+         SELECT 't1', 'c' || i, 'private_key_jwt', '', TRUE, TRUE, '[]', '[]', '{}', TRUE, 0 FROM n",
+        "INSERT INTO audit_event (number, at, actor, action, scopes, outcome) \
+         SELECT i, 0, '', '', '[]', 'done' FROM n",
+    ] {
+        let sql = format!("{numbers} {insert}");
+        fixture.run(&sql, &sql).await.unwrap();
+    }
+    assert_eq!(store.tenants(None, u32::MAX).await.unwrap().len(), 1000);
+    assert_eq!(store.clients(&tenant_id("t1"), None, u32::MAX).await.unwrap().len(), 1000);
+    assert_eq!(store.audit(0, u32::MAX).await.unwrap().len(), 1000);
 }
 
 async fn a_tenant_is_suspended_and_goes_on(fixture: Fixture) {
