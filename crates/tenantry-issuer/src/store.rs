@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod families;
 mod keys;
+mod migrations;
 mod postgres;
 mod prune;
 mod revoked_tokens;
@@ -111,5 +112,17 @@ impl Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("database", &self.database).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_send<T: Send>(_: T) {}
+
+    #[test]
+    fn futures_can_be_spawned() {
+        is_send(Store::open(""));
     }
 }

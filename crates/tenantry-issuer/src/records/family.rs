@@ -110,11 +110,13 @@ impl Family {
         self.revoked || self.expires_at <= now || idle_end <= now
     }
 
-    /// Whether `presented` may be used: it is the current token, or the one before within `grace` of
-    /// its first use. A token that was rotated twice is never accepted.
+    /// Whether `presented` may be used: it is the current token, or the one before less than `grace`
+    /// after its first use. A token that was rotated twice is never accepted.
     #[must_use]
     pub fn accepts(&self, presented: &TokenHash, now: Duration, grace: Duration) -> bool {
-        let in_grace = self.rotated_at.is_some_and(|at| now <= at.saturating_add(grace));
+        // Replicas' clocks differ: without grace, also a use that lies ahead is past.
+        let in_grace =
+            !grace.is_zero() && self.rotated_at.is_some_and(|at| now < at.saturating_add(grace));
         self.current == *presented || (in_grace && self.previous.as_ref() == Some(presented))
     }
 }

@@ -60,11 +60,17 @@ impl StoreError {
 
     /// Says `what` of an error that happened while the database was opened.
     pub(super) fn while_opening(self, what: impl Into<Cow<'static, str>>) -> Self {
-        let kind = match self.kind {
-            StoreErrorKind::Busy => StoreErrorKind::Busy,
-            _ => StoreErrorKind::Location,
-        };
-        Self { kind, what: what.into(), ..self }
+        match self.kind {
+            StoreErrorKind::Busy => self,
+            StoreErrorKind::Location => {
+                let cause = match self.cause {
+                    Some(Cause(cause)) => format!("{}: {cause}", self.what),
+                    None => self.what.into_owned(),
+                };
+                Self::location(what).because(&cause)
+            }
+            _ => Self { kind: StoreErrorKind::Location, what: what.into(), ..self },
+        }
     }
 }
 
@@ -126,11 +132,10 @@ impl From<MigrateError> for StoreError {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Execute(error) => error.into(),
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => Self::location(
-                "the database was written by a newer version of tenantry: start that one",
-            ),
-            error => Self::location("the database's tables are not those of this version")
-                .because(&error),
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+                Self::location("it was written by a newer version of tenantry: start that one")
+            }
+            error => Self::location("the tables are not those of this version").because(&error),
         }
     }
 }
@@ -143,4 +148,31 @@ pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
 /// Whether `error` says that the row's parent is missing.
 pub(super) fn is_orphan(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::ForeignKeyViolation)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_another_writes_to_is_busy() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("a.db"))
+            .create_if_missing(true)
+            .busy_timeout(std::time::Duration::ZERO);
+        let mut one = options.connect().await.unwrap();
+        let mut other = options.connect().await.unwrap();
+        let _writes = one.begin_with("BEGIN IMMEDIATE").await.unwrap();
+
+        let error = StoreError::from(other.begin_with("BEGIN IMMEDIATE").await.err().unwrap());
+
+        assert_eq!(error.kind(), StoreErrorKind::Busy);
+        assert_eq!(error.to_string(), "the database is busy");
+        assert_eq!(StoreError::from(sqlx::Error::PoolTimedOut).kind(), StoreErrorKind::Busy);
+        assert_eq!(StoreError::from(sqlx::Error::RowNotFound).kind(), StoreErrorKind::Unavailable);
+    }
 }

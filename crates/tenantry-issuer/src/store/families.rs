@@ -10,12 +10,11 @@ use super::{Store, StoreError};
 use crate::records::{ClientId, Family, FamilyId, NewFamily};
 use crate::secret::TokenHash;
 
-/// The columns of a family, and whether it is revoked in whatever way.
+/// The columns of a family. Without a table's name, which SQLite does not know after `RETURNING`.
 macro_rules! family_columns {
     () => {
-        "family.id, family.tenant, family.client, family.scopes, family.audiences, \
-         family.current_hash, family.previous_hash, family.rotated_at, family.used_at, \
-         family.created_at, family.expires_at"
+        "id, tenant, client, scopes, audiences, current_hash, previous_hash, rotated_at, used_at, \
+         created_at, expires_at"
     };
 }
 
@@ -31,10 +30,10 @@ macro_rules! registered_as_before {
 }
 
 /// That the presented token, `$4`, may be used: it is the current one, or the one before and was first
-/// used no earlier than `$7`.
+/// used after `$7`. [`Family::accepts`] says the same.
 macro_rules! accepted {
     () => {
-        "(family.current_hash = $4 OR (family.previous_hash = $4 AND family.rotated_at >= $7))"
+        "(family.current_hash = $4 OR (family.previous_hash = $4 AND family.rotated_at > $7))"
     };
 }
 
@@ -123,7 +122,12 @@ impl Store {
         &self,
         attempt: &RefreshAttempt<'_>,
     ) -> Result<RefreshUse, StoreError> {
-        let idle_since = attempt.idle.map_or(-1, |idle| millis(attempt.now.saturating_sub(idle)));
+        let grace_since = match attempt.grace {
+            Duration::ZERO => i64::MAX,
+            grace => attempt.now.checked_sub(grace).map_or(-1, millis),
+        };
+        let idle_since =
+            attempt.idle.and_then(|idle| attempt.now.checked_sub(idle)).map_or(-1, millis);
         // One statement: two that run at once wait for each other at the row, and the second sees what
         // the first made of it.
         let rows: Vec<FamilyRow> = on_writer!(self, pool => sqlx::query_as(concat!(
@@ -136,7 +140,7 @@ impl Store {
              WHERE family.id = $1 AND family.tenant = $2 AND family.client = $3 \
              AND family.revoked_at IS NULL AND family.expires_at > $6 AND family.used_at > $8 \
              AND ", registered_as_before!(), " \
-             RETURNING ", family_columns!(), ", (family.revoked_at IS NOT NULL) AS revoked",
+             RETURNING ", family_columns!(), ", (revoked_at IS NOT NULL) AS revoked",
         ))
         .bind(attempt.family.as_bytes().to_vec())
         .bind(attempt.tenant.as_str())
@@ -144,7 +148,7 @@ impl Store {
         .bind(attempt.presented.as_bytes().to_vec())
         .bind(attempt.next.as_bytes().to_vec())
         .bind(millis(attempt.now))
-        .bind(millis(attempt.now.saturating_sub(attempt.grace)))
+        .bind(grace_since)
         .bind(idle_since)
         // All rows, though there is one: the statement is committed when it has no more, and not
         // before. An answer ahead of that could name a token that a crash then forgets.
@@ -163,7 +167,7 @@ impl Store {
     pub async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
         let row: Option<FamilyRow> = on_reader!(self, pool => sqlx::query_as(concat!(
             "SELECT ", family_columns!(),
-            ", (family.revoked_at IS NOT NULL OR NOT ", registered_as_before!(), ") AS revoked \
+            ", (revoked_at IS NOT NULL OR NOT ", registered_as_before!(), ") AS revoked \
              FROM refresh_family AS family WHERE family.id = $1",
         ))
         .bind(id.as_bytes().to_vec())

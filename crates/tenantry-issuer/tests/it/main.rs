@@ -2,3 +2,4 @@
 
 mod config_errors;
 mod config_file;
+mod server;
