@@ -59,13 +59,8 @@ impl IssuerServerBuilder {
             let audit = audit.clone();
             move |event| audit.record(event)
         };
-        let endpoints = OAuthEndpoints::new(
-            settings,
-            store.clone(),
-            keys.clone(),
-            Arc::clone(&clock),
-            record,
-        );
+        let endpoints =
+            OAuthEndpoints::new(settings, store.clone(), keys.clone(), Arc::clone(&clock), record);
         let server = IssuerServer(Arc::new(Inner {
             store,
             keys,

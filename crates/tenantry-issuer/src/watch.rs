@@ -41,9 +41,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_does_not_end_is_ended() {
-        let router = Router::new()
-            .route("/", get(pending::<&str>))
-            .layer(middleware::from_fn(watch));
+        let router =
+            Router::new().route("/", get(pending::<&str>)).layer(middleware::from_fn(watch));
         let began = tokio::time::Instant::now();
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
