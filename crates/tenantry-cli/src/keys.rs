@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use tenantry_core::TenantId;
 use tenantry_issuer::{
-    KeyInfo, KeyOwner, KeyRing, KeyRingError, Settings, SigningKeys, Store, SystemClock,
+    KeyInfo, KeyOwner, KeyRing, KeyRingError, Schedule, Settings, SigningKeys, Store, SystemClock,
 };
 
 use crate::args::{KeysCommand, Place};
@@ -49,7 +49,12 @@ async fn act(
     if none {
         return Err(Failure::told("there are no signing keys yet: start the issuer first"));
     }
-    let ring = KeyRing::open(store.clone(), settings, Arc::new(SystemClock::new())).await;
+    let (clock, schedule) = (Arc::new(SystemClock::new()), Schedule::of(settings));
+    let ring = match command {
+        // Also one that cannot be read.
+        KeysCommand::Retire { .. } => KeyRing::unread(store.clone(), settings, schedule, clock),
+        _ => KeyRing::open(store.clone(), settings, clock).await,
+    };
     let ring = ring.map_err(|error| refused(&error))?;
     match command {
         KeysCommand::List { .. } => {

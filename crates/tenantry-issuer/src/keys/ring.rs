@@ -127,28 +127,42 @@ impl KeyRing {
         schedule: Schedule,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeyRingError> {
-        let at_rest = AtRest::new(settings.key_encryption_key())?;
-        if matches!(at_rest, AtRest::Clear) {
+        let ring = Self::unread(store, settings, schedule, clock)?;
+        if matches!(ring.0.at_rest, AtRest::Clear) {
             tracing::warn!(
                 "signing keys are stored without encryption: whoever reads the database can sign \
                  tokens; set `key_encryption_key_file`"
             );
         }
-        let ring = Self(Arc::new(Ring {
-            store,
-            schedule,
-            at_rest,
-            clock,
-            per_tenant: settings.issuer().has_tenant(),
-            shared: Arc::new(Slot::new(KeyOwner::Shared)),
-            tenants: Cache::new(CAPACITY),
-        }));
         if ring.0.per_tenant {
             ring.0.try_some_tenant().await?;
         } else {
             ring.keys(&KeyOwner::Shared).await?;
         }
         Ok(ring)
+    }
+
+    /// The same without a look at the stored keys, so that one that cannot be read can be
+    /// [retired](Self::retire).
+    ///
+    /// # Errors
+    ///
+    /// If the cryptographic library does not take the key encryption key.
+    pub fn unread(
+        store: Store,
+        settings: &Settings,
+        schedule: Schedule,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, KeyRingError> {
+        Ok(Self(Arc::new(Ring {
+            store,
+            schedule,
+            at_rest: AtRest::new(settings.key_encryption_key())?,
+            clock,
+            per_tenant: settings.issuer().has_tenant(),
+            shared: Arc::new(Slot::new(KeyOwner::Shared)),
+            tenants: Cache::new(CAPACITY),
+        })))
     }
 
     /// The time by the clock of the ring, since the Unix epoch.
@@ -233,7 +247,7 @@ impl KeyRing {
     /// # Errors
     ///
     /// - [`UnknownKey`](KeyRingErrorKind::UnknownKey): the owner has no key `kid`.
-    /// - As [`keys`](Self::keys).
+    /// - As [`keys`](Self::keys). If another key cannot be read, this one is withdrawn all the same.
     pub async fn retire(
         &self,
         owner: &KeyOwner,

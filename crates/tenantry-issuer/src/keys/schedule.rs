@@ -271,7 +271,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(schedule: &'a Schedule, keys: &[KeyTimes<'a>], now: Duration) -> Self {
-        Self { schedule, now: in_milliseconds(now), keys: keys.to_vec(), created: 0 }
+        Self { schedule, now, keys: keys.to_vec(), created: 0 }
     }
 
     /// What leads from `before` to here.
@@ -419,12 +419,6 @@ impl<'a> Draft<'a> {
             change(key);
         }
     }
-}
-
-/// As precise as the database: what is planned from its records is planned again from what was
-/// written.
-fn in_milliseconds(time: Duration) -> Duration {
-    Duration::new(time.as_secs(), time.subsec_millis().saturating_mul(1_000_000))
 }
 
 #[cfg(test)]

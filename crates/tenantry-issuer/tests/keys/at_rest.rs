@@ -1,8 +1,11 @@
 //! What is in the database, and who can read it.
 
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use tenantry_issuer::{
-    KeyChange, KeyEncryptionKey, KeyOwner, KeyRing, KeyRingErrorKind, SettingsBuilder, Store,
+    KeyChange, KeyEncryptionKey, KeyOwner, KeyRing, KeyRingErrorKind, KeyState, Schedule,
+    SettingsBuilder, Store,
 };
 
 use crate::site::{MINUTE, Site, per_tenant, settings};
@@ -84,6 +87,25 @@ async fn a_key_that_is_not_encrypted_is_not_used_where_keys_are_to_be() {
              encrypt the stored keys, or retire this one"
         )
     );
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_can_be_retired_one_after_the_other() {
+    let site = Site::new(settings()).await;
+    let clear = site.published("tenant1").await;
+    let settings = encrypted(1).build().unwrap();
+    let clock = Arc::new(site.clock.clone());
+    let ring =
+        KeyRing::unread(site.store.clone(), &settings, Schedule::of(&settings), clock).unwrap();
+
+    let error = ring.retire(&KeyOwner::Shared, &clear[0]).await.unwrap_err();
+    assert_eq!(error.kind(), KeyRingErrorKind::Encryption);
+    let keys = ring.retire(&KeyOwner::Shared, &clear[1]).await.unwrap();
+
+    let list = keys.list(ring.now());
+    assert_eq!((list[0].state, list[1].state), (KeyState::Active, KeyState::Next));
+    assert!(list.iter().all(|key| !clear.contains(&key.kid)));
+    Site::over(site.store.clone(), encrypted(1)).await.unwrap();
 }
 
 #[tokio::test]

@@ -44,13 +44,18 @@ impl Table {
             match step {
                 Step::Create { active_at, retired_at } => {
                     self.made += 1;
-                    let row = Row { algorithm, published_at: now, active_at, retired_at };
+                    let row = Row {
+                        algorithm,
+                        published_at: stored(now),
+                        active_at: stored(active_at),
+                        retired_at: retired_at.map(stored),
+                    };
                     assert!(self.rows.insert(format!("k{:03}", self.made), row).is_none());
                 }
                 Step::Remove { kid } => assert!(self.rows.remove(&kid).is_some()),
                 Step::Set { kid, active_at, retired_at } => {
                     let row = self.rows.get_mut(&kid).unwrap();
-                    (row.active_at, row.retired_at) = (active_at, retired_at);
+                    (row.active_at, row.retired_at) = (stored(active_at), retired_at.map(stored));
                 }
             }
         }
@@ -87,6 +92,11 @@ impl Table {
 
 fn schedule() -> Schedule {
     Schedule::new(Algorithm::Es256, DAY * 30)
+}
+
+/// A time as a database keeps it: to the millisecond.
+fn stored(time: Duration) -> Duration {
+    Duration::from_millis(time.as_millis().try_into().unwrap())
 }
 
 /// What a start leaves at `T`.
@@ -233,6 +243,28 @@ fn replicas_whose_algorithms_differ_do_not_undo_what_the_others_do() {
     }
 
     assert_eq!(table.rows, before);
+}
+
+#[test]
+fn a_key_that_signed_already_where_the_clock_is_ahead_is_not_removed() {
+    let row = |active_at, retired_at| Row {
+        algorithm: Algorithm::Es256,
+        published_at: T - DAY,
+        active_at,
+        retired_at,
+    };
+    // Two rotations in a hurry within a millisecond. In between, `b` may have signed.
+    let rows = [
+        ("z", row(T - DAY, Some(T))),
+        ("b", row(T, Some(T))),
+        ("a", row(T, Some(T + DAY * 30))),
+        ("c", row(T + DAY * 30, None)),
+    ];
+    let rows = rows.map(|(kid, row)| (kid.to_owned(), row)).into();
+
+    let steps = schedule().plan(&Table { rows, made: 0 }.times(), T - MINUTE);
+
+    assert_eq!(steps, []);
 }
 
 #[test]
@@ -436,7 +468,8 @@ proptest! {
             }
         };
         let mut world = World {
-            now: T,
+            // Finer than what a database keeps.
+            now: T + Duration::from_nanos(123_456_789),
             database: Table::default(),
             replicas: (0..3).map(replica).collect(),
             tokens: Vec::new(),
