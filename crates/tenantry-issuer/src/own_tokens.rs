@@ -177,7 +177,8 @@ mod tests {
             let input = format!("{}.{}", encode(header.to_string()), encode("{\"a\":1}".into()));
             format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes())))
         };
-        let header = |typ: &str, alg: &str, kid: &str| json!({ "typ": typ, "alg": alg, "kid": kid });
+        let header =
+            |typ: &str, alg: &str, kid: &str| json!({ "typ": typ, "alg": alg, "kid": kid });
 
         let good = signed(header("at+jwt", "ES256", "k1"));
         assert_eq!(verified(&keys, &good).unwrap()["a"], 1);
