@@ -28,6 +28,14 @@ impl ConfigError {
         Self(FileError::new(problem).about(setting))
     }
 
+    /// Refuses another value of `setting` than the one that a running server has.
+    pub(crate) fn needs_restart(setting: &str) -> Self {
+        Self::about(
+            setting,
+            "a server that runs keeps the one that it has: restart it to change this",
+        )
+    }
+
     /// Says on which line of `text` the setting is.
     pub(crate) fn located(self, name: &str, text: &str) -> Self {
         Self(self.0.located(name, text))

@@ -99,8 +99,32 @@ impl IssuerFile {
         self.build(self.builder.clone().issuer(issuer.as_str()))
     }
 
+    /// Refuses to take the place of `before` in a program that runs, if it names another address or
+    /// another database.
+    ///
+    /// # Errors
+    ///
+    /// With name and line, for the first that differs.
+    pub fn succeed(&self, before: &Self) -> Result<(), ConfigError> {
+        for (setting, same) in [
+            ("listen", self.listen == before.listen),
+            ("database", self.database == before.database),
+        ] {
+            if !same {
+                return Err(self.locate(ConfigError::needs_restart(setting)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says on which line of this file the setting is that an error is about.
+    #[must_use]
+    pub fn locate(&self, error: ConfigError) -> ConfigError {
+        error.located(&self.name, &self.text)
+    }
+
     fn build(&self, builder: SettingsBuilder) -> Result<Settings, ConfigError> {
-        builder.build().map_err(|error| error.located(&self.name, &self.text))
+        builder.build().map_err(|error| self.locate(error))
     }
 }
 

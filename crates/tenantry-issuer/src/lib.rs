@@ -7,6 +7,7 @@
 mod access_token;
 mod assertion;
 mod audiences;
+mod audit;
 mod authentication;
 mod caller;
 mod config_error;
@@ -17,14 +18,17 @@ mod document;
 mod endpoints;
 mod form;
 mod grant;
+mod health;
 mod introspect;
 mod issuer_name;
 mod key_encryption_key;
 mod keys;
 mod metadata;
+mod new_client;
 mod no_store;
 mod oauth_endpoints;
 mod oauth_error;
+mod openapi;
 mod own_tokens;
 mod random;
 mod rate_limit;
@@ -34,16 +38,22 @@ mod refresh_token;
 mod registrations;
 mod reserved;
 mod revoke;
+mod routes;
 mod scopes;
 mod secret;
+mod serve;
+mod server;
+mod server_builder;
 mod settings;
 mod settings_builder;
 mod store;
 mod tenant_sources;
 mod token_endpoint;
 mod trail;
+mod watch;
 
 pub use access_token::{AccessToken, IssuedToken};
+pub use audit::{Audit, AuditWriter};
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
 pub use document::{Document, no_document};
@@ -55,7 +65,9 @@ pub use keys::{
     SigningKeys,
 };
 pub use metadata::{oauth_metadata, openid_metadata};
+pub use new_client::{InvalidClient, NewClient};
 pub use oauth_endpoints::OAuthEndpoints;
+pub use openapi::openapi;
 pub use random::RandomError;
 pub use records::{
     AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId, Grants,
@@ -64,6 +76,10 @@ pub use records::{
 pub use refresh_token::{InvalidRefreshToken, PresentedToken, RefreshToken};
 pub use reserved::{InvalidClaim, LONGEST_CLAIMS, check_claims, is_reserved_claim};
 pub use secret::{Secret, SecretHash, TokenHash};
+pub use server::IssuerServer;
+pub use server_builder::IssuerServerBuilder;
 pub use settings::Settings;
 pub use settings_builder::SettingsBuilder;
 pub use store::{RefreshAttempt, RefreshUse, Store, StoreError, StoreErrorKind};
+
+pub use tenantry_jwks::SystemClock;

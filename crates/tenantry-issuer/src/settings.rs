@@ -46,7 +46,6 @@ pub struct Settings {
 
 impl Settings {
     /// Starts with the defaults, which lack an issuer and an audience.
-    #[must_use]
     pub fn builder() -> SettingsBuilder {
         SettingsBuilder::default()
     }

@@ -216,3 +216,37 @@ fn thumbprint(pair: &Pair) -> Result<String, CryptoError> {
 fn base64url(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kid_is_the_thumbprint_of_rfc_8037_appendix_a_3() {
+        let seed = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+        let seed = BASE64_URL_SAFE_NO_PAD.decode(seed).unwrap();
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+        let key = SigningKey::new(Algorithm::EdDsa, Pair::Ed25519(pair)).unwrap();
+
+        assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(key.public_jwk().unwrap()["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+    }
+
+    #[test]
+    fn a_key_that_was_written_and_read_is_the_same() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let again = SigningKey::from_pkcs8(algorithm, &key.to_pkcs8().unwrap()).unwrap();
+            assert_eq!(again.public_jwk(), key.public_jwk());
+            assert_eq!(again.kid(), key.kid());
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_kind_and_an_algorithm_without_keys_are_refused() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap().to_pkcs8().unwrap();
+        assert!(SigningKey::from_pkcs8(Algorithm::EdDsa, &key).is_err());
+        assert!(SigningKey::from_pkcs8(Algorithm::Es384, &key).is_err());
+        assert!(SigningKey::generate(Algorithm::Ps256).is_err());
+    }
+}

@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod cancelled;
 mod clients;
 mod fixture;
 mod keys;

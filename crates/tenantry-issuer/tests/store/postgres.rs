@@ -1,7 +1,7 @@
 //! A database of PostgreSQL for each test: on the server that `DATABASE_URL` names, else on a server
 //! of this process, if PostgreSQL is installed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -61,10 +61,16 @@ impl Server {
 
 fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| match std::env::var("DATABASE_URL") {
-        Ok(url) if url.starts_with("postgres") => Some(Server { url, _own: None }),
-        _ => programs().map(|programs| start(&programs)),
-    });
+    SERVER.get_or_init(find).as_ref()
+}
+
+fn find() -> Option<Server> {
+    if let Ok(url) = std::env::var("DATABASE_URL")
+        && url.starts_with("postgres")
+    {
+        return Some(Server { url, _own: None });
+    }
+    let server = programs().map(|programs| start(&programs));
     if server.is_none() {
         let required = std::env::var("TENANTRY_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
         assert!(
@@ -73,9 +79,9 @@ fn server() -> Option<&'static Server> {
         );
         // Past the capture of the test's output.
         let line = "SKIPPED: no PostgreSQL (set DATABASE_URL, or install it)\n";
-        std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
-    server.as_ref()
+    server
 }
 
 /// The folder with `initdb` and `pg_ctl`: one on the `PATH`, or where Debian puts the newest.

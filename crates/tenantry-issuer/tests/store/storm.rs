@@ -9,7 +9,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use tenantry_issuer::{
-    Client, FamilyId, PresentedToken, RefreshAttempt, RefreshToken, RefreshUse, Store, TokenHash,
+    Client, FamilyId, PresentedToken, RefreshAttempt, RefreshToken, RefreshUse, Store,
+    StoreErrorKind, TokenHash,
 };
 use tokio::task::JoinSet;
 
@@ -158,15 +159,21 @@ async fn the_storm() {
                     let (presented, next) = (token.hash(), next.hash());
                     uses.spawn(async move {
                         let attempt = renewal(&client, family.id, presented, next);
-                        store.use_refresh_token(&attempt).await.unwrap()
+                        store.use_refresh_token(&attempt).await
                     });
                 }
                 for used in uses.join_all().await {
-                    assert!(matches!(used, RefreshUse::Rotated(_)), "{used:?}");
+                    match used {
+                        Ok(used) => assert!(matches!(used, RefreshUse::Rotated(_)), "{used:?}"),
+                        // On a slow disk the queue is long. Nothing changed, so it asks again.
+                        Err(error) => assert_eq!(error.kind(), StoreErrorKind::Busy),
+                    }
                 }
                 let current = store.family(family.id).await.unwrap().unwrap().current;
-                token = nexts.into_iter().find(|next| next.hash() == current).unwrap();
-                say("have", &token);
+                if let Some(next) = nexts.into_iter().find(|next| next.hash() == current) {
+                    say("have", &next);
+                    token = next;
+                }
             }
         });
     }
