@@ -17,21 +17,35 @@ use crate::oauth_error::OAuthError;
 use crate::records::{Client, ClientAuth, ClientId, Tenant, TenantStatus};
 use crate::secret::SecretHash;
 
-/// A client with its tenant, prepared.
+/// What a client is registered to authenticate with, prepared.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    auth: ClientAuth,
+    keys: Option<KeySet>,
+}
+
+impl From<ClientAuth> for Registered {
+    fn from(auth: ClientAuth) -> Self {
+        let keys = match &auth {
+            ClientAuth::PrivateKeyJwt { jwks } => KeySet::parse(jwks.as_bytes()).ok(),
+            ClientAuth::Basic(_) | ClientAuth::Post(_) => None,
+        };
+        Self { auth, keys }
+    }
+}
+
+/// A client with its tenant.
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(crate) tenant: Tenant,
     pub(crate) client: Client,
-    keys: Option<KeySet>,
+    pub(crate) registered: Registered,
 }
 
 impl Registration {
     pub(crate) fn new((tenant, client): (Tenant, Client)) -> Self {
-        let keys = match &client.auth {
-            ClientAuth::PrivateKeyJwt { jwks } => KeySet::parse(jwks.as_bytes()).ok(),
-            ClientAuth::Basic(_) | ClientAuth::Post(_) => None,
-        };
-        Self { tenant, client, keys }
+        let registered = client.auth.clone().into();
+        Self { tenant, client, registered }
     }
 
     /// Whether the client may do anything. Asked after it has proven itself, so it may know.
@@ -77,6 +91,10 @@ impl<'a> Presented<'a> {
         Self { tenant, client: &credentials.client, proof, issuer }
     }
 
+    pub(crate) const fn is_assertion(&self) -> bool {
+        matches!(self.proof, HashedProof::Assertion(_))
+    }
+
     /// Compares with what is registered, if anything is.
     ///
     /// # Errors
@@ -84,31 +102,31 @@ impl<'a> Presented<'a> {
     /// Why it does not prove the client, as a word for the audit log.
     pub(crate) fn proves(
         &self,
-        registration: Option<&Registration>,
+        registered: Option<&Registered>,
         now: Duration,
     ) -> Result<Option<OnceOnly>, &'static str> {
-        let auth = registration.map(|registration| &registration.client.auth);
-        let (presented, registered) = match (&self.proof, auth) {
+        let auth = registered.map(|registered| &registered.auth);
+        let (presented, secret) = match (&self.proof, auth) {
             (HashedProof::Assertion(assertion), _) => {
-                let keys = registration.and_then(|registration| registration.keys.as_ref());
+                let keys = registered.and_then(|registered| registered.keys.as_ref());
                 let judged =
                     assertion::judge(assertion, self.client.as_str(), keys, self.issuer, now);
-                return match registration {
+                return match registered {
                     None => Err("client_unknown"),
                     Some(_) => judged.map(Some),
                 };
             }
             // The method that the client is registered for, and no other.
-            (HashedProof::Basic(presented), Some(ClientAuth::Basic(registered)))
-            | (HashedProof::Post(presented), Some(ClientAuth::Post(registered))) => {
-                (presented, Some(registered))
+            (HashedProof::Basic(presented), Some(ClientAuth::Basic(secret)))
+            | (HashedProof::Post(presented), Some(ClientAuth::Post(secret))) => {
+                (presented, Some(secret))
             }
             (HashedProof::Basic(presented) | HashedProof::Post(presented), _) => (presented, None),
         };
         // All zero bytes is the hash of nothing that anybody knows.
         let nobodys = SecretHash::from_bytes([0; SecretHash::LEN]);
-        let equal = *presented == *registered.unwrap_or(&nobodys);
-        match (registration, registered) {
+        let equal = *presented == *secret.unwrap_or(&nobodys);
+        match (registered, secret) {
             (None, _) => Err("client_unknown"),
             (Some(_), None) => Err("authentication_method"),
             (Some(_), Some(_)) if equal => Ok(None),
@@ -155,7 +173,7 @@ pub(crate) mod tests {
         let credentials = Credentials { client: "a".parse().unwrap(), proof };
         let tenant = "tenant1".parse().unwrap();
         let presented = Presented::new(&tenant, &credentials, "https://auth.erp.example");
-        presented.proves(registration, Duration::ZERO).map(drop)
+        presented.proves(registration.map(|one| &one.registered), Duration::ZERO).map(drop)
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Caller {
         let issuer = settings.issuer().of(&tenant);
         let presented = Presented::new(&tenant, &credentials, issuer.as_str());
         let registration = authenticate(endpoints, &presented, address, trail).await?;
-        trail.is_about(&registration, true);
+        trail.is_about(presented.tenant, presented.client, true);
         Ok(Self { registration, form, settings })
     }
 }
@@ -78,8 +78,8 @@ async fn authenticate(
         Err(unproven) => unproven,
     };
     let failed = unproven.error.status() == StatusCode::UNAUTHORIZED;
-    if let Some(registration) = &unproven.registration {
-        trail.is_about(registration, !failed);
+    if unproven.is_registered {
+        trail.is_about(presented.tenant, presented.client, !failed);
     }
     match failed.then(|| limits.failed(attempt)).flatten() {
         Some(wait) => Err(OAuthError::too_many_failures(wait)),

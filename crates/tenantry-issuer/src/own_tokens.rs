@@ -141,3 +141,95 @@ impl OwnToken {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use tenantry_testkit::SigningKey;
+
+    use super::*;
+
+    fn settings(issuer: &str) -> Settings {
+        let settings = Settings::builder().issuer(issuer).tenant_claims(["tenant_id", "tid"]);
+        settings.audience("https://api.erp.example/{tenant}").build().unwrap()
+    }
+
+    fn claims() -> Value {
+        json!({
+            "iss": "https://auth.erp.example", "aud": "https://api.erp.example/tenant1",
+            "tenant_id": "tenant1", "tid": "tenant1", "client_id": "a", "jti": "1", "exp": 1,
+        })
+    }
+
+    fn read(issuer: &str, claims: Value) -> Option<OwnToken> {
+        let Value::Object(claims) = claims else { return None };
+        OwnToken::read(&settings(issuer), &"tenant1".parse().unwrap(), claims)
+    }
+
+    #[test]
+    fn a_token_is_recognised_by_kind_key_and_signature() {
+        let key = SigningKey::generate(Algorithm::Es256, "k1");
+        let jwks = json!({ "keys": [key.public_jwk()] }).to_string();
+        let keys = KeySet::parse(jwks.as_bytes()).unwrap();
+        let signed = |header: Value| {
+            let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
+            let input = format!("{}.{}", encode(header.to_string()), encode("{\"a\":1}".into()));
+            format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes())))
+        };
+        let header =
+            |typ: &str, alg: &str, kid: &str| json!({ "typ": typ, "alg": alg, "kid": kid });
+
+        let good = signed(header("at+jwt", "ES256", "k1"));
+        assert_eq!(verified(&keys, &good).unwrap()["a"], 1);
+        for header in [
+            header("JWT", "ES256", "k1"),
+            header("at+jwt", "ES384", "k1"),
+            header("at+jwt", "none", "k1"),
+            header("at+jwt", "ES256", "k2"),
+            json!({ "typ": "at+jwt", "alg": "ES256" }),
+        ] {
+            assert!(verified(&keys, &signed(header.clone())).is_none(), "{header}");
+        }
+        assert!(verified(&KeySet::default(), &good).is_none());
+        assert!(verified(&keys, &good[..good.len() - 2]).is_none());
+        assert!(verified(&keys, &format!("{}.{good}", "a".repeat(MAX_BYTES))).is_none());
+    }
+
+    #[test]
+    fn the_tenant_is_what_every_claim_for_it_says_and_whose_issuer_it_is() {
+        let shared = "https://auth.erp.example";
+        assert_eq!(read(shared, claims()).unwrap().tenant, "tenant1");
+        for (name, value) in [
+            ("tid", json!("tenant2")),
+            ("tid", json!(1)),
+            ("tenant_id", json!("not a tenant")),
+            ("iss", json!("https://auth.erp.example/tenant1")),
+            ("iss", json!("https://other.example")),
+            ("aud", json!(1)),
+            ("exp", json!("1")),
+            ("client_id", json!("not a client")),
+            ("jti", Value::Null),
+        ] {
+            let mut claims = claims();
+            claims[name] = value;
+            assert!(read(shared, claims).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn with_an_issuer_per_tenant_another_tenants_token_is_nobodys() {
+        let each = "https://auth.erp.example/{tenant}";
+        let of = |tenant: &str| {
+            let mut claims = claims();
+            claims["iss"] = format!("https://auth.erp.example/{tenant}").into();
+            claims["tenant_id"] = tenant.into();
+            claims["tid"] = tenant.into();
+            claims
+        };
+
+        assert!(read(each, of("tenant1")).is_some());
+        assert!(read(each, of("tenant2")).is_none());
+        assert!(read("https://auth.erp.example", of("tenant2")).is_none());
+    }
+}

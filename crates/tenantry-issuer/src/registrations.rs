@@ -1,13 +1,13 @@
 //! Registered clients, kept for a short while.
 //!
-//! | the cache has            | and the credentials | the store is read | then                   |
-//! |--------------------------|---------------------|-------------------|------------------------|
-//! | the client               | prove it            | no                | it is the client       |
-//! | the client               | do not              | once              | judged by what was read |
-//! | nothing                  | are whatever        | once              | judged by what was read |
+//! | the cache has | and the credentials | then the store is asked                                   |
+//! |---------------|---------------------|-----------------------------------------------------------|
+//! | the client    | prove it            | nothing                                                   |
+//! | the client    | do not              | how the client authenticates, and if that proves it, the rest |
+//! | nothing       | are whatever        | the same                                                  |
 //!
-//! So a refusal always costs one read, whoever exists, and never rests on what was known before: a
-//! secret that was rotated works at once. What is true no longer, a secret that was rotated away or
+//! So a refusal always costs one and the same read, whoever exists, and never rests on what was known
+//! before: a secret that was rotated works at once. What is true no longer, a secret that was rotated away or
 //! a client that was disabled by another process, is believed for [`LIFETIME`] at most.
 
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use moka::sync::Cache;
 
 use tenantry_core::{Clock, TenantId};
 
-use crate::authentication::{Presented, Registration};
+use crate::assertion::{OnceOnly, read_nobodys_keys};
+use crate::authentication::{Presented, Registered, Registration};
 use crate::oauth_error::OAuthError;
 use crate::records::ClientId;
 use crate::secret::TokenHash;
@@ -43,15 +44,16 @@ struct Kept {
     until: Duration,
 }
 
-/// The client was not proven. Its registration is there if there is one.
+/// The client was not proven, or has no standing.
 pub(crate) struct Unproven {
     pub(crate) error: OAuthError,
-    pub(crate) registration: Option<Arc<Registration>>,
+    /// Whether there is such a client.
+    pub(crate) is_registered: bool,
 }
 
 impl From<StoreError> for Unproven {
     fn from(error: StoreError) -> Self {
-        Self { error: error.into(), registration: None }
+        Self { error: error.into(), is_registered: false }
     }
 }
 
@@ -68,41 +70,47 @@ impl Registrations {
         let now = self.clock.unix();
         let key = (presented.tenant.clone(), presented.client.clone());
         let kept = self.kept(&key);
-        let proof = presented.proves(kept.as_deref(), now);
+        let proof = presented.proves(kept.as_ref().map(|kept| &kept.registered), now);
         let (registration, proof) = match (kept, proof) {
             (Some(kept), Ok(proof)) if kept.require_standing().is_ok() => (kept, proof),
-            _ => {
-                let read = self.read(key).await?;
-                match (presented.proves(read.as_deref(), now), read) {
-                    (Ok(proof), Some(read)) => (read, proof),
-                    (Err(reason), registration) => {
-                        return Err(Unproven {
-                            error: OAuthError::invalid_client(reason),
-                            registration,
-                        });
-                    }
-                    (Ok(_), None) => {
-                        return Err(Unproven {
-                            error: OAuthError::invalid_client("client_unknown"),
-                            registration: None,
-                        });
-                    }
-                }
-            }
+            _ => self.prove_anew(presented, key, now).await?,
         };
-        let unproven = |error, registration| Err(Unproven { error, registration });
         if let Some(once) = proof {
             let (tenant, client) = (presented.tenant, presented.client);
             let used = TokenHash::of(&format!("{tenant}\n{client}\n{}", once.jti));
             if !self.store.first_use(&used, once.until).await? {
                 let error = OAuthError::invalid_client("assertion_replayed");
-                return unproven(error, Some(registration));
+                return Err(Unproven { error, is_registered: true });
             }
         }
         match registration.require_standing() {
             Ok(()) => Ok(registration),
-            Err(error) => unproven(error, Some(registration)),
+            Err(error) => Err(Unproven { error, is_registered: true }),
         }
+    }
+
+    /// Judges by what the store says, and reads who it is only when that is proven.
+    async fn prove_anew(
+        &self,
+        presented: &Presented<'_>,
+        key: (TenantId, ClientId),
+        now: Duration,
+    ) -> Result<(Arc<Registration>, Option<OnceOnly>), Unproven> {
+        let registered = self.store.client_auth(&key.0, &key.1).await?.map(Registered::from);
+        if registered.is_none() && presented.is_assertion() {
+            read_nobodys_keys();
+        }
+        let is_registered = registered.is_some();
+        let proof = presented.proves(registered.as_ref(), now).map_err(|reason| Unproven {
+            error: OAuthError::invalid_client(reason),
+            is_registered,
+        })?;
+        // Gone since then, perhaps.
+        let registration = self.read(key).await?.ok_or_else(|| Unproven {
+            error: OAuthError::invalid_client("client_unknown"),
+            is_registered: false,
+        })?;
+        Ok((registration, proof))
     }
 
     /// Returns a client, as it was at most [`LIFETIME`] ago.

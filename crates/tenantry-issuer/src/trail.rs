@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::authentication::Registration;
 use crate::oauth_error::OAuthError;
 use crate::records::{AuditEvent, AuditOutcome, ClientId};
 use tenantry_core::TenantId;
@@ -41,9 +40,9 @@ impl Trail {
     }
 
     /// The request is about a registered client, which has proven itself or not.
-    pub(crate) fn is_about(&mut self, registration: &Registration, authenticated: bool) {
-        self.tenant = Some(registration.tenant.id.clone());
-        self.client = Some(registration.client.id.clone());
+    pub(crate) fn is_about(&mut self, tenant: &TenantId, client: &ClientId, authenticated: bool) {
+        self.tenant = Some(tenant.clone());
+        self.client = Some(client.clone());
         self.authenticated = authenticated;
     }
 

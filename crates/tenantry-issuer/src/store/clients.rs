@@ -4,7 +4,9 @@ use tenantry_core::TenantId;
 
 use super::database::{on_reader, on_writer};
 use super::error::{is_duplicate, is_orphan};
-use super::rows::{ClientRow, RegistrationRow, client_columns, json, millis, tenant_columns};
+use super::rows::{
+    ClientAuthRow, ClientRow, RegistrationRow, client_columns, json, millis, tenant_columns,
+};
 use super::{MAX_LIMIT, Store, StoreError, StoreErrorKind};
 use crate::records::{Client, ClientAuth, ClientId, Tenant};
 use crate::secret::SecretHash;
@@ -125,6 +127,29 @@ impl Store {
         .fetch_optional(pool)
         .await)?;
         row.map(|row| Ok((row.tenant.try_into()?, row.client.try_into()?))).transpose()
+    }
+
+    /// Returns how a client authenticates, and nothing else of it.
+    ///
+    /// One row is read whether there is such a client or not, so that how long it takes does not tell.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be read.
+    pub async fn client_auth(
+        &self,
+        tenant: &TenantId,
+        id: &ClientId,
+    ) -> Result<Option<ClientAuth>, StoreError> {
+        let row: ClientAuthRow = on_reader!(self, pool => sqlx::query_as(
+            "SELECT client.auth, client.secret_hash, client.jwks FROM (SELECT 1 AS one) AS always \
+             LEFT JOIN client ON client.tenant = $1 AND client.id = $2",
+        )
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_one(pool)
+        .await)?;
+        row.read()
     }
 
     /// Gives a client another secret. Returns whether there is such a client, and one with a secret.

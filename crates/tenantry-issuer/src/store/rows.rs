@@ -120,17 +120,40 @@ pub(super) struct ClientRow {
     created_at: i64,
 }
 
+/// How one client authenticates, or nobody.
+#[derive(FromRow)]
+pub(super) struct ClientAuthRow {
+    auth: Option<String>,
+    secret_hash: Option<Vec<u8>>,
+    jwks: Option<String>,
+}
+
+impl ClientAuthRow {
+    pub(super) fn read(self) -> Result<Option<ClientAuth>, StoreError> {
+        let Some(auth) = self.auth else { return Ok(None) };
+        client_auth(&auth, self.secret_hash, self.jwks).map(Some)
+    }
+}
+
+fn client_auth(
+    method: &str,
+    secret_hash: Option<Vec<u8>>,
+    jwks: Option<String>,
+) -> Result<ClientAuth, StoreError> {
+    let secret = |hash: &[u8]| bytes(hash, "a hash").map(SecretHash::from_bytes);
+    match (method, secret_hash, jwks) {
+        ("client_secret_basic", Some(hash), None) => secret(&hash).map(ClientAuth::Basic),
+        ("client_secret_post", Some(hash), None) => secret(&hash).map(ClientAuth::Post),
+        ("private_key_jwt", None, Some(jwks)) => Ok(ClientAuth::PrivateKeyJwt { jwks }),
+        _ => Err(StoreError::corrupt("a way to authenticate")),
+    }
+}
+
 impl TryFrom<ClientRow> for Client {
     type Error = StoreError;
 
     fn try_from(row: ClientRow) -> Result<Self, StoreError> {
-        let secret = |hash: &[u8]| bytes(hash, "a hash").map(SecretHash::from_bytes);
-        let auth = match (&*row.auth, row.secret_hash, row.jwks) {
-            ("client_secret_basic", Some(hash), None) => ClientAuth::Basic(secret(&hash)?),
-            ("client_secret_post", Some(hash), None) => ClientAuth::Post(secret(&hash)?),
-            ("private_key_jwt", None, Some(jwks)) => ClientAuth::PrivateKeyJwt { jwks },
-            _ => return Err(StoreError::corrupt("a way to authenticate")),
-        };
+        let auth = client_auth(&row.auth, row.secret_hash, row.jwks)?;
         Ok(Self {
             tenant: tenant_id(&row.tenant)?,
             id: client_id(&row.id)?,

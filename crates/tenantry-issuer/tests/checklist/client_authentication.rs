@@ -214,6 +214,18 @@ async fn other_settings_are_in_force_from_the_next_request_on() {
     by("x-tenant-id").send().await.assert_refused(400, "invalid_request", "tenant_missing");
 }
 
+/// Nobody has to wait for an operator's decision, only for one's own mistakes.
+#[tokio::test]
+async fn a_client_without_standing_has_not_failed_to_authenticate() {
+    let stack = Stack::new().await;
+    let tenant = "tenant1".parse().unwrap();
+    stack.store.set_tenant_status(&tenant, tenantry_issuer::TenantStatus::Suspended).await.unwrap();
+    for _ in 0..30 {
+        let answer = stack.token_for("erp-sync").from("192.0.2.1").send().await;
+        answer.assert_refused(400, "unauthorized_client", "tenant_suspended");
+    }
+}
+
 #[tokio::test]
 async fn a16_a_rotated_secret_works_at_once() {
     let stack = Stack::new().await;

@@ -29,6 +29,18 @@ async fn a20_only_a_client_registered_for_both_gets_a_refresh_token() {
 }
 
 #[tokio::test]
+async fn a20_a_client_that_was_disabled_meanwhile_gets_no_refresh_token() {
+    let stack = Stack::new().await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    stack.token_for("renewing").tokens().await;
+    stack.store.set_client_enabled(&tenant, &client, false).await.unwrap();
+
+    // It is still remembered as it was; a grant that outlives that is not begun.
+    let answer = stack.token_for("renewing").send().await;
+    answer.assert_refused(400, "unauthorized_client", "client_gone");
+}
+
+#[tokio::test]
 async fn a21_a_scope_that_is_foreign_or_not_registered_refuses_the_whole_request() {
     let stack = Stack::new().await;
     let asked = |scope: &str| stack.token_for("erp-sync").with("scope", scope);

@@ -16,4 +16,5 @@ mod per_tenant;
 mod refresh;
 mod revocation;
 mod stack;
+mod timing;
 mod token_endpoint;

@@ -12,6 +12,7 @@ on_both! {
     a_client_needs_a_tenant_and_an_id_of_its_own,
     clients_are_listed_in_pages_in_the_order_of_bytes,
     a_registration_is_the_tenant_and_the_client_together,
+    how_a_client_authenticates_is_that_of_this_client_of_this_tenant,
     a_secret_is_exchanged_only_where_there_is_one,
     a_client_is_disabled_and_enabled,
     a_removed_client_is_gone,
@@ -44,6 +45,23 @@ async fn a_client_is_found_as_it_was_registered(fixture: Fixture) {
         fixture.store.add_client(&client).await.unwrap();
         let found = fixture.store.client(&client.tenant, &client.id).await.unwrap();
         assert_eq!(found, Some(client));
+    }
+}
+
+async fn how_a_client_authenticates_is_that_of_this_client_of_this_tenant(fixture: Fixture) {
+    let store = &fixture.store;
+    let (ours, theirs) = (fixture.register("ours").await, fixture.register("theirs").await);
+    let jwks = r#"{"keys":[]}"#.to_owned();
+    let keys = Client { auth: ClientAuth::PrivateKeyJwt { jwks }, ..a_client("ours", "keys") };
+    store.add_client(&keys).await.unwrap();
+
+    for client in [&ours, &theirs, &keys] {
+        let auth = store.client_auth(&client.tenant, &client.id).await.unwrap();
+        assert_eq!(auth.as_ref(), Some(&client.auth));
+    }
+    for (tenant, client) in [("theirs", "keys"), ("nobodys", "keys"), ("ours", "nobody")] {
+        let auth = store.client_auth(&tenant_id(tenant), &client_id(client)).await.unwrap();
+        assert_eq!(auth, None);
     }
 }
 
