@@ -65,7 +65,8 @@ impl TenantPattern {
     }
 
     /// Whether some string matches both patterns, whatever the tenants.
-    pub(crate) fn may_overlap(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn may_overlap(&self, other: &Self) -> bool {
         let (Some(after), Some(other_after)) =
             (&self.shape.after_tenant, &other.shape.after_tenant)
         else {

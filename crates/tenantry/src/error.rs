@@ -38,14 +38,24 @@ impl ConfigError {
         self
     }
 
-    /// Says what it is about, as the policy file writes it: `issuer[0].jwks_uri`.
-    pub(crate) fn about(mut self, setting: impl Into<String>) -> Self {
-        self.setting = Some(setting.into());
-        self
+    /// Says on which line of `text` the setting is that the error is about.
+    pub(crate) fn located(self, name: &str, text: &str) -> Self {
+        let line = |setting: &String| tenantry_toml::line_of(text, setting).unwrap_or(1);
+        match self.setting.as_ref().map(line) {
+            Some(line) => self.at(format!("{name}:{line}")),
+            None => self.at(name),
+        }
     }
+}
 
-    pub(crate) fn setting(&self) -> Option<&str> {
-        self.setting.as_deref()
+#[cfg(feature = "policy-file")]
+impl From<tenantry_toml::FileError> for ConfigError {
+    fn from(error: tenantry_toml::FileError) -> Self {
+        Self {
+            place: error.place().map(Into::into),
+            setting: error.setting().map(Into::into),
+            ..Self::new(error.problem())
+        }
     }
 }
 

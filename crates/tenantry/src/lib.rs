@@ -70,13 +70,9 @@ mod policy_file;
 #[cfg(feature = "policy-file")]
 mod policy_format;
 #[cfg(feature = "policy-file")]
-mod policy_place;
-#[cfg(feature = "policy-file")]
 mod policy_settings;
 #[cfg(feature = "policy-file")]
 mod policy_unbuilt;
-#[cfg(feature = "policy-file")]
-mod policy_values;
 mod readiness;
 #[cfg(feature = "policy-file")]
 mod reload;

@@ -10,12 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tenantry_core::{PolicyError, TrustIssuers};
-use toml::de::DeTable;
 
 use crate::builder::{ResourceServerBuilder, check_directory};
 use crate::error::ConfigError;
 use crate::policy_format::File;
-use crate::policy_place::{line_at, line_of, setting_at};
 use crate::server::{ResourceServer, Shared};
 
 /// A policy file, read and checked.
@@ -83,8 +81,9 @@ impl PolicyFile {
     }
 
     fn load(text: String, name: String, base: &Path) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(&text).map_err(|error| explain(&error, &name, &text))?;
-        let builder = check(&file, base).map_err(|error| locate(error.into(), &name, &text))?;
+        let file: File = tenantry_toml::read(&text, &name)?;
+        let builder =
+            check(&file, base).map_err(|error| ConfigError::from(error).located(&name, &text))?;
         let listen = file.listen.map(|address| address.0);
         Ok(Self { builder, listen, name, text, path: None, changes: Vec::new() })
     }
@@ -116,14 +115,14 @@ impl PolicyFile {
     /// and line.
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
         let Self { builder, name, text, path, changes, .. } = self;
-        let server = builder.build().await.map_err(|error| locate(error, &name, &text))?;
+        let server = builder.build().await.map_err(|error| error.located(&name, &text))?;
         Ok(server.with_origin(path.map(|path| PolicyOrigin { path, changes })))
     }
 
     /// Puts this file's settings in force in a server.
     pub(crate) fn put_in_force(&self, server: &Shared) -> Result<(), ConfigError> {
         let done = server.put_in_force(&self.builder, true);
-        done.map_err(|error| locate(error, &self.name, &self.text))
+        done.map_err(|error| error.located(&self.name, &self.text))
     }
 }
 
@@ -166,62 +165,4 @@ fn check(file: &File, base: &Path) -> Result<ResourceServerBuilder, PolicyError>
     let mut server = ResourceServerBuilder::default().policy(|_| builder);
     server.directory = directory;
     Ok(server)
-}
-
-/// Says on which line of the file the setting is that an error is about.
-fn locate(error: ConfigError, name: &str, text: &str) -> ConfigError {
-    // A setting that has to be there, and is not, and nothing around it either: it can go anywhere.
-    let line = |setting| line_of(text, setting).unwrap_or(1);
-    match error.setting().map(line) {
-        Some(line) => error.at(format!("{name}:{line}")),
-        None => error.at(name),
-    }
-}
-
-/// Says what the parser has to say in the words of the format.
-fn explain(error: &toml::de::Error, name: &str, text: &str) -> ConfigError {
-    let Ok(document) = DeTable::parse(text) else {
-        return not_toml(name, text);
-    };
-    let place = error.span().map_or(0, |span| span.start);
-    let place_name = format!("{name}:{}", line_at(text, place));
-    let Some(setting) = setting_at(&document, place) else {
-        return ConfigError::new(error.message()).at(place_name);
-    };
-    let (setting, problem) = match error.message().split_once('`') {
-        Some(("unknown field ", rest)) => {
-            let expected = rest.split_once("`, ").map_or(rest, |(_, expected)| expected);
-            (setting, format!("there is no such key, {expected}"))
-        }
-        Some(("missing field ", field)) => {
-            (format!("{setting}.{}", field.trim_end_matches('`')), "it is missing".into())
-        }
-        _ => (setting, in_toml_words(error.message())),
-    };
-    ConfigError::new(problem).about(setting).at(place_name)
-}
-
-/// Says where the text stops being TOML: the first place, whichever the parser names.
-fn not_toml(name: &str, text: &str) -> ConfigError {
-    let (_, errors) = DeTable::parse_recoverable(text);
-    let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
-    let first = errors.iter().min_by_key(|error| place(error));
-    let mut problem = String::from(first.map_or("", |error| error.message()));
-    if problem == "duplicate key"
-        && let Some(key) = first.and_then(toml::de::Error::span).and_then(|span| text.get(span))
-    {
-        problem = format!("the key `{key}` is there twice");
-    }
-    let line = line_at(text, first.map_or(0, place));
-    ConfigError::new(format!("this is not TOML: {problem}")).at(format!("{name}:{line}"))
-}
-
-/// Parts of the message are in the words of Rust.
-fn in_toml_words(message: &str) -> String {
-    for (theirs, ours) in [("sequence", "list"), ("map", "table")] {
-        if let Some(rest) = message.strip_prefix(&format!("invalid type: {theirs},")) {
-            return format!("invalid type: {ours},{rest}");
-        }
-    }
-    message.into()
 }

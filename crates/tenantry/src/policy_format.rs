@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tenantry_core::{Standing, TokenProfile};
-
-use crate::policy_values::{OneOrMany, Table, Tables, Text, Texts, Written};
+use tenantry_toml::{OneOrMany, Table, Tables, Text, Texts, Written};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +48,7 @@ pub(crate) struct Issuer {
     pub(crate) scope_claim: Option<String>,
     pub(crate) required_claims: Option<Texts>,
     pub(crate) client_id_claim: Option<String>,
-    pub(crate) token_profile: Option<Text<TokenProfile>>,
+    pub(crate) token_profile: Option<Text<Profile>>,
     #[serde(default)]
     pub(crate) shared_keys: bool,
     #[serde(default)]
@@ -83,7 +82,7 @@ pub(crate) struct Directory {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tenant {
     pub(crate) id: String,
-    pub(crate) status: Option<Text<Standing>>,
+    pub(crate) status: Option<Text<Status>>,
 }
 
 #[derive(Deserialize)]
@@ -129,25 +128,33 @@ impl Written for ForeignScopes {
     }
 }
 
-impl Written for TokenProfile {
+/// How tokens of an issuer are marked as access tokens.
+#[derive(Clone, Copy)]
+pub(crate) struct Profile(pub(crate) TokenProfile);
+
+impl Written for Profile {
     const EXPECTED: &'static str = "\"rfc9068\" or \"jwt\"";
 
     fn read(text: &str) -> Option<Self> {
         match text {
-            "jwt" => Some(Self::Jwt),
-            "rfc9068" => Some(Self::Rfc9068),
+            "jwt" => Some(Self(TokenProfile::Jwt)),
+            "rfc9068" => Some(Self(TokenProfile::Rfc9068)),
             _ => None,
         }
     }
 }
 
-impl Written for Standing {
+/// Whether requests of a tenant are served.
+#[derive(Clone, Copy)]
+pub(crate) struct Status(pub(crate) Standing);
+
+impl Written for Status {
     const EXPECTED: &'static str = "\"active\" or \"suspended\"";
 
     fn read(text: &str) -> Option<Self> {
         match text {
-            "active" => Some(Self::Active),
-            "suspended" => Some(Self::Suspended),
+            "active" => Some(Self(Standing::Active)),
+            "suspended" => Some(Self(Standing::Suspended)),
             _ => None,
         }
     }

@@ -8,10 +8,10 @@ use tenantry_core::{
     Algorithm, Directory, IssuerSettings, KeyLocation, Policy, PolicyBuilder, PolicyError,
     Standing, StaticDirectory, TenantId,
 };
+use tenantry_toml::{Table, Text};
 
 use crate::directory_settings::DirectorySettings;
 use crate::policy_format::{Directory as Listed, File, ForeignScopes, Issuer};
-use crate::policy_values::{Table, Text};
 
 impl File {
     /// The policy that the file describes; `base` is what paths in it are relative to.
@@ -94,7 +94,7 @@ impl Listed {
             if !seen.insert(tenant.id.to_ascii_lowercase()) {
                 twin = twin.or_else(|| Some(setting()));
             }
-            let standing = tenant.status.map_or(Standing::Active, |status| status.0);
+            let standing = tenant.status.map_or(Standing::Active, |status| status.0.0);
             tenants.push((id, standing));
         }
         let directory = StaticDirectory::new(tenants)
@@ -166,7 +166,7 @@ impl Issuer {
             issuer = issuer.client_id_claim(name);
         }
         if let Some(Text(profile)) = self.token_profile {
-            issuer = issuer.profile(profile);
+            issuer = issuer.profile(profile.0);
         }
         issuer
     }

@@ -1,4 +1,4 @@
-//! Which line of a policy file a setting is on, and which setting a place in the file belongs to.
+//! Which line of a file a setting is on, and which setting a place in the file belongs to.
 //!
 //! A setting is written as in `issuer[1].tenants`: keys from the root, and the index of a repeated
 //! table.
@@ -15,7 +15,8 @@ pub(crate) fn line_at(text: &str, place: usize) -> usize {
 }
 
 /// The line of `setting`, or of the nearest part around it that is there.
-pub(crate) fn line_of(text: &str, setting: &str) -> Option<usize> {
+#[must_use]
+pub fn line_of(text: &str, setting: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut found = None;
     let mut table = document.get_ref();

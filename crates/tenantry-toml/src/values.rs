@@ -1,4 +1,4 @@
-//! How the values of a policy file are read. Each says what it expects in its own words.
+//! How the values of a file are read. Each says what it expects in its own words.
 //!
 //! A table is read as a table only: what serde derives takes a list for one, too, member by member.
 
@@ -11,9 +11,11 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// A text that stands for a value of this type.
-pub(crate) trait Written: Sized {
+pub trait Written: Sized {
+    /// What would be right: `a duration such as "30s"`.
     const EXPECTED: &'static str;
 
+    /// Reads the value; `None` if the text does not stand for one.
     fn read(text: &str) -> Option<Self>;
 }
 
@@ -34,8 +36,8 @@ impl Written for SocketAddr {
 }
 
 /// A value that is written as text.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Text<T>(pub(crate) T);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Text<T>(pub T);
 
 impl<'de, T: Written> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -58,11 +60,12 @@ impl<T: Written> Visitor<'_> for TextVisitor<T> {
 }
 
 /// A list of strings.
-#[derive(Default)]
-pub(crate) struct Texts(pub(crate) Vec<String>);
+#[derive(Debug, Default)]
+pub struct Texts(pub Vec<String>);
 
 /// One string, or a list of strings.
-pub(crate) struct OneOrMany(pub(crate) Vec<String>);
+#[derive(Debug)]
+pub struct OneOrMany(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -104,8 +107,8 @@ impl<'de> Visitor<'de> for TextsVisitor {
 }
 
 /// A table that the file has at most once: `[tenant]`.
-#[derive(Default)]
-pub(crate) struct Table<T>(pub(crate) T);
+#[derive(Debug, Default)]
+pub struct Table<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -128,7 +131,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {
 }
 
 /// Tables that the file repeats: `[[issuer]]`.
-pub(crate) struct Tables<T>(pub(crate) Vec<Table<T>>);
+#[derive(Debug)]
+pub struct Tables<T>(pub Vec<Table<T>>);
 
 impl<T> Default for Tables<T> {
     fn default() -> Self {
@@ -137,7 +141,8 @@ impl<T> Default for Tables<T> {
 }
 
 impl<T> Tables<T> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    /// The tables, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|table| &table.0)
     }
 }

@@ -1,0 +1,232 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use tenantry_core::TenantId;
+use tenantry_issuer::{ClientId, IssuerName};
+
+use crate::client_args::ClientCommand;
+
+/// OAuth 2.0 that knows the tenant: an authorization server, its tenants, clients and keys.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tenantry",
+    version,
+    after_help = "Exit codes: 0 done; 1 under way and failed; 2 not done, nothing changed.\n\n\
+        The first token:\n  \
+        tenantry serve issuer &\n  \
+        tenantry tenant add tenant1\n  \
+        tenantry client add --tenant tenant1 --id journal-sync --scope journal.read\n  \
+        TENANTRY_CLIENT_SECRET=… tenantry token --tenant tenant1 --client-id journal-sync"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where settings and records are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Place {
+    /// Read this file [default: issuer.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Use this database [default: that of the file, or sqlite://tenantry.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a server
+    #[command(subcommand)]
+    Serve(Serve),
+    /// Register tenants, suspend them
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Register the clients of a tenant, change their secrets
+    #[command(subcommand)]
+    Client(Box<ClientCommand>),
+    /// Look at the signing keys, change them
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Ask a running issuer for a token, and print what is in it
+    Token(TokenArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Serve {
+    /// Run the authorization server
+    ///
+    /// It reads its file again on SIGHUP, and ends on SIGTERM or Ctrl-C once the requests under way are
+    /// answered.
+    #[command(
+        after_help = "Example:\n  tenantry serve issuer --config issuer.toml --listen 0.0.0.0:9000"
+    )]
+    Issuer(ServeIssuer),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeIssuer {
+    /// Listen here [default: that of the file, or 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// What tokens say in `iss` [default: that of the file, or http://ADDR]
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<IssuerName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Register a tenant
+    #[command(after_help = "Example:\n  tenantry tenant add tenant1 --name 'Alpha GmbH'")]
+    Add {
+        /// 1 to 128 letters, digits, `-` or `_`
+        id: TenantId,
+        /// A name for people
+        #[arg(long)]
+        name: Option<String>,
+        /// Put a claim into every token of the tenant: NAME=TEXT or NAME:=JSON
+        #[arg(long = "claim", value_name = "CLAIM")]
+        claims: Vec<String>,
+    },
+    /// List the tenants
+    #[command(after_help = "Example:\n  tenantry tenant list --json")]
+    List,
+    /// Show a tenant
+    #[command(after_help = "Example:\n  tenantry tenant show tenant1")]
+    Show {
+        /// The tenant
+        id: TenantId,
+    },
+    /// Give it no more tokens; running issuers follow within 30 seconds
+    #[command(after_help = "Example:\n  tenantry tenant suspend tenant1")]
+    Suspend {
+        /// The tenant
+        id: TenantId,
+    },
+    /// Give a suspended tenant tokens again
+    #[command(after_help = "Example:\n  tenantry tenant resume tenant1")]
+    Resume {
+        /// The tenant
+        id: TenantId,
+    },
+    /// Remove a tenant with its clients, refresh tokens and keys
+    #[command(after_help = "Example:\n  tenantry tenant remove tenant1")]
+    Remove {
+        /// The tenant
+        id: TenantId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the signing keys
+    #[command(after_help = "Example:\n  tenantry keys list --tenant tenant1")]
+    List {
+        /// The keys of this tenant, where every tenant has an issuer of its own
+        #[arg(long, value_name = "ID")]
+        tenant: Option<TenantId>,
+    },
+    /// Let the next key sign, as soon as resource servers have had the time to see it
+    #[command(after_help = "Example:\n  tenantry keys rotate")]
+    Rotate {
+        /// Do not wait: a resource server that has not seen the key refuses its tokens for a while
+        #[arg(long)]
+        now: bool,
+        /// The keys of this tenant, where every tenant has an issuer of its own
+        #[arg(long, value_name = "ID")]
+        tenant: Option<TenantId>,
+    },
+    /// Withdraw a key at once: every token that it signed is refused from then on
+    #[command(after_help = "Example:\n  tenantry keys retire 3yDhXz0sPp4")]
+    Retire {
+        /// The key, as `keys list` names it
+        kid: String,
+        /// The keys of this tenant, where every tenant has an issuer of its own
+        #[arg(long, value_name = "ID")]
+        tenant: Option<TenantId>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The secret is read from TENANTRY_CLIENT_SECRET, or from a file: other users of a machine\n\
+        can read a command line.\n\n\
+        Example:\n  TENANTRY_CLIENT_SECRET=… tenantry token --tenant tenant1 --client-id journal-sync"
+)]
+pub(crate) struct TokenArgs {
+    /// The tenant that the token is for
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant: TenantId,
+    /// The client that asks
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: ClientId,
+    /// Ask for this scope, plain or with the tenant; can be repeated
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Ask for this audience
+    #[arg(long, value_name = "URL")]
+    pub(crate) audience: Option<String>,
+    /// Ask this issuer [default: that of the file, or http://127.0.0.1:9000]
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<IssuerName>,
+    /// Read the secret from this file; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// How the secret is sent: basic or post, as the client is registered
+    #[arg(long, value_name = "HOW", default_value = "basic", value_parser = ["basic", "post"])]
+    pub(crate) auth: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    /// Every command that does something, with the words that lead to it.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        let mut any = false;
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            any = true;
+            leaves(inner, &format!("{path} {}", inner.get_name()), found);
+        }
+        if !any {
+            found.push((path.into(), command.clone()));
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_that_parses() {
+        let mut found = Vec::new();
+        leaves(&Args::command(), "tenantry", &mut found);
+        assert_eq!(found.len(), 18);
+        for (path, mut command) in found {
+            let help = command.render_long_help().to_string();
+            let (_, example) = help.split_once("Example:\n  ").unwrap_or_else(|| panic!("{path}"));
+            let example = example.lines().next().unwrap_or_default().replace('\'', "");
+            let from = example.find("tenantry ").unwrap_or_else(|| panic!("{path}: {example}"));
+            let example = &example[from..];
+            assert!(example.starts_with(&path), "{path}: {example}");
+            let parsed = Args::try_parse_from(example.split(' '));
+            assert!(parsed.is_ok() || example.contains("Alpha"), "{example}");
+        }
+    }
+}

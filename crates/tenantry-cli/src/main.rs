@@ -1,0 +1,76 @@
+//! The program `tenantry`: arguments, log, exit code.
+//!
+//! | exit code | meaning                                                          |
+//! |-----------|------------------------------------------------------------------|
+//! | 0         | it was done                                                      |
+//! | 1         | it was under way and failed: the server stopped, a token was refused |
+//! | 2         | it could not be done as it was told to; nothing was changed      |
+
+mod args;
+mod client;
+mod client_args;
+mod clock;
+mod failure;
+mod keys;
+mod output;
+mod serve;
+mod setup;
+mod stop;
+mod tenant;
+mod token;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command, Serve};
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let ended = match start_log(&args.command) {
+        Ok(()) => run(&args).await,
+        Err(failure) => Err(failure),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Without a standard error there is nobody to tell; the exit code says it too.
+            let _ = writeln!(anstream::stderr(), "tenantry: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    match &args.command {
+        Command::Client(command) => client::run(command, &args.place, output).await,
+        Command::Keys(command) => keys::run(command, &args.place, output).await,
+        Command::Serve(Serve::Issuer(command)) => serve::run(command, &args.place, output).await,
+        Command::Tenant(command) => tenant::run(command, &args.place, output).await,
+        Command::Token(command) => token::run(command, &args.place, output).await,
+    }
+}
+
+/// Logs to standard error what `RUST_LOG` asks for; if it asks for nothing, what a server does, and
+/// of a command errors.
+fn start_log(command: &Command) -> Result<(), Failure> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => filter,
+        _ if matches!(command, Command::Serve(_)) => "info".into(),
+        _ => "error".into(),
+    };
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| Failure::told(format!("cannot read RUST_LOG: {error}")))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! What cannot be done as it was told: one line, exit code 2, and nothing left behind.
+
+use std::net::TcpListener;
+
+use crate::place::Place;
+
+const SETTINGS: &str =
+    "issuer = \"https://auth.erp.example\"\naudience = \"https://api.erp.example/{tenant}\"\n";
+
+#[test]
+fn an_issuers_file_that_is_wrong() {
+    for (text, expected) in [
+        (
+            "issuer = \"http://auth.erp.example\"",
+            "issuer.toml:1: issuer: plain http is for loopback only: use https",
+        ),
+        (
+            "\n\nalgorithm = \"none\"\nissuer = \"https://auth.erp.example\"",
+            "issuer.toml:3: algorithm: `none` is none of \"ES256\", \"EdDSA\" and \"RS256\"",
+        ),
+        (
+            "listen = 9000",
+            "issuer.toml:1: listen: invalid type: integer `9000`, expected an address and a port such as \"127.0.0.1:8080\"",
+        ),
+    ] {
+        let place = Place::new();
+        place.write("issuer.toml", text);
+        for command in ["serve issuer", "tenant add tenant1", "client list --tenant tenant1"] {
+            assert_eq!(place.run(command).refused(2), expected, "{command}");
+        }
+        assert_eq!(place.files(), ["issuer.toml"]);
+    }
+}
+
+#[test]
+fn a_file_that_was_named_and_is_not_there() {
+    let place = Place::new();
+    let ran = place.run("serve issuer --config other.toml");
+    assert!(
+        ran.refused(2).starts_with("other.toml: the issuer's file cannot be read: "),
+        "{ran:?}"
+    );
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_database_that_cannot_be_used() {
+    for (url, expected) in [
+        ("sqlite://no/such/folder.db", "the database file `no/such/folder.db` cannot be written: "),
+        ("sqlite://folder", "the database file `folder` cannot be written: "),
+        ("sqlite://text", "the database file `text` cannot be used: "),
+        ("mysql://root@db/tenantry", "a database is named `sqlite://FILE` or "),
+        ("postgres://root:hunter2@127.0.0.1:1/x", "PostgreSQL cannot be reached: "),
+    ] {
+        let place = Place::new();
+        std::fs::create_dir(place.path().join("folder")).unwrap();
+        place.write("text", "hello");
+        for command in ["serve issuer --listen 127.0.0.1:0", "tenant add tenant1"] {
+            let ran = place.run(&format!("{command} --database {url}"));
+            let line = ran.refused(2);
+            assert!(line.starts_with(&format!("cannot use the database: {expected}")), "{line}");
+            assert!(!line.contains("hunter2"), "{line}");
+        }
+        assert_eq!(place.files(), ["folder", "text"]);
+        assert_eq!(std::fs::read_to_string(place.path().join("text")).unwrap(), "hello");
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_not_made_to_look_into_it() {
+    let place = Place::new();
+    for command in [
+        "tenant list",
+        "tenant suspend tenant1",
+        "client list --tenant tenant1",
+        "client add --tenant tenant1",
+        "keys list",
+    ] {
+        assert_eq!(
+            place.run(command).refused(2),
+            "there is no database tenantry.db: make one with `tenantry tenant add`, or name it with --database",
+        );
+    }
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let place = Place::new();
+    let ran = place.run(&format!("serve issuer --listen {address}"));
+    let line = ran.refused(2);
+    assert!(line.starts_with(&format!("cannot listen on {address}: ")), "{line}");
+    assert!(line.ends_with("; choose another address with --listen ADDR"), "{line}");
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn an_address_that_is_not_loopback_needs_a_name() {
+    let place = Place::new();
+    assert_eq!(
+        place.run("serve issuer --listen 0.0.0.0:0").refused(2),
+        "0.0.0.0:0 is not loopback, so tokens need a name that is reached by https: set --issuer URL",
+    );
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_tenant_that_there_is_already() {
+    let place = Place::new();
+    place.run("tenant add tenant1").done();
+    for id in ["tenant1", "TENANT1"] {
+        assert_eq!(
+            place.run(&format!("tenant add {id}")).refused(2),
+            format!("there is a tenant {id} already, or one that differs only in case"),
+        );
+    }
+}
+
+#[test]
+fn a_tenant_with_a_claim_that_is_taken_makes_no_database() {
+    let place = Place::new();
+    let ran = place.run("tenant add tenant1 --claim org_id=tenant2");
+    assert_eq!(ran.refused(2), "claim `org_id`: the name is reserved; choose another");
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_key_encryption_key_that_is_none_or_one_too_many() {
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let place = Place::new();
+    let variable = "TENANTRY_KEY_ENCRYPTION_KEY";
+    assert_eq!(
+        place.run_with("serve issuer", &[(variable, "hunter2")]).refused(2),
+        "TENANTRY_KEY_ENCRYPTION_KEY is not 32 bytes in base64: make one with `openssl rand -base64 32`",
+    );
+    place.write("key", KEY);
+    place.write("issuer.toml", &format!("{SETTINGS}key_encryption_key_file = \"key\""));
+    assert_eq!(
+        place.run_with("serve issuer", &[(variable, KEY)]).refused(2),
+        "TENANTRY_KEY_ENCRYPTION_KEY is set, and so is key_encryption_key_file: leave one of them out",
+    );
+    assert_eq!(place.files(), ["issuer.toml", "key"]);
+}
+
+#[test]
+fn words_that_are_no_command_have_the_exit_code_2() {
+    let place = Place::new();
+    for line in
+        ["", "tenant", "tenant add", "tenant add bad.id", "client add", "serve gate", "token"]
+    {
+        let ran = place.run(line);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran:?}");
+    }
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let place = Place::new();
+    for line in ["--help", "--version", "client add --help", "serve issuer --help"] {
+        let ran = place.run(line);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{line}");
+    }
+}

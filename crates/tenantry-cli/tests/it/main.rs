@@ -1,0 +1,16 @@
+//! The program as a process: what it prints, its exit codes, and what it leaves behind.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
+#![cfg(unix)]
+
+mod clients;
+mod errors;
+mod keys;
+mod place;
+mod serving;
+mod tenants;
+mod tokens;

@@ -1,0 +1,363 @@
+//! A client's signed statement that it is itself: `private_key_jwt` ([RFC 7523 §3]).
+//!
+//! | the assertion                                              | then                                  |
+//! |------------------------------------------------------------|---------------------------------------|
+//! | is signed by a key that the client registered, fitting `alg` | go on                                 |
+//! | has `typ` absent, `JWT` or `client-authentication+jwt`       | go on                                 |
+//! | has `iss` and `sub` equal to the client's id                 | go on                                 |
+//! | has `aud` equal to the issuer, and nothing else              | go on: another server cannot pass it on |
+//! | has `exp` in the future, at most ten minutes ahead           | go on                                 |
+//! | has `nbf` and `iat` in the past, or not at all               | go on                                 |
+//! | has a `jti` that was not used until `exp`                    | it is the client                      |
+//!
+//! Thirty seconds of clock skew are permitted throughout. Everything else is `invalid_client`.
+//!
+//! [RFC 7523 §3]: https://www.rfc-editor.org/rfc/rfc7523#section-3
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use tenantry_core::Algorithm;
+use tenantry_jwks::{Key, KeySet, Selection};
+use tenantry_jwt::verify_signature;
+
+/// The longest assertion, in bytes. Real ones are below 1 KiB.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// How far ahead `exp` may be.
+const MAX_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// How far the clocks of client and server may be apart.
+const SKEW: Duration = Duration::from_secs(30);
+
+/// What has to be remembered so that an assertion is not used twice.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct OnceOnly {
+    pub(crate) jti: String,
+    /// Until when, since the Unix epoch.
+    pub(crate) until: Duration,
+}
+
+/// Judges `assertion` as one of `client`, whose keys are `keys`, for the server named `issuer`.
+///
+/// Without keys, and if none of them fits, a signature is checked all the same, by a key that is
+/// nobody's: how long it takes does not tell who is registered.
+///
+/// # Errors
+///
+/// Why not, as a word for the audit log.
+pub(crate) fn judge(
+    assertion: &str,
+    client: &str,
+    keys: Option<&KeySet>,
+    issuer: &str,
+    now: Duration,
+) -> Result<OnceOnly, &'static str> {
+    let header: Header = part(assertion, 0).ok_or("assertion_malformed")?;
+    let algorithm: Algorithm = header.alg.parse().map_err(|_| "assertion_algorithm")?;
+    let key = keys.and_then(|keys| match keys.select(header.kid.as_deref(), algorithm) {
+        Selection::One(key) => Some(key),
+        Selection::Ambiguous | Selection::None => None,
+    });
+    let decoy = || match DECOYS.select(None, algorithm) {
+        Selection::One(key) => Some(key),
+        Selection::Ambiguous | Selection::None => None,
+    };
+    let (judge, known): (Option<&Arc<Key>>, bool) = match key {
+        Some(key) => (Some(key), true),
+        None => (decoy(), false),
+    };
+    let payload = judge
+        .map(|key| verify_signature(assertion, MAX_BYTES, key))
+        .ok_or("assertion_algorithm")?;
+    if !known {
+        return Err("assertion_key");
+    }
+    let payload = payload.map_err(|_| "assertion_signature")?;
+    header.require_type()?;
+    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| "assertion_claims")?;
+    claims.judge(client, issuer, now)
+}
+
+/// The `sub` of an assertion that nobody verified: whose keys to judge it by.
+pub(crate) fn unverified_subject(assertion: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        sub: String,
+    }
+    part::<Named>(assertion, 1).map(|named| named.sub)
+}
+
+fn part<T: serde::de::DeserializeOwned>(assertion: &str, index: usize) -> Option<T> {
+    if assertion.len() > MAX_BYTES {
+        return None;
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(assertion.split('.').nth(index)?).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+}
+
+impl Header {
+    /// So that a token of another kind, signed by the same key, is no assertion ([RFC 8725 §3.11]).
+    ///
+    /// [RFC 8725 §3.11]: https://www.rfc-editor.org/rfc/rfc8725#section-3.11
+    fn require_type(&self) -> Result<(), &'static str> {
+        let Some(typ) = &self.typ else {
+            return Ok(());
+        };
+        let typ = typ.to_ascii_lowercase();
+        match typ.strip_prefix("application/").unwrap_or(&typ) {
+            "jwt" | "client-authentication+jwt" => Ok(()),
+            _ => Err("assertion_type"),
+        }
+    }
+}
+
+/// The derived reader refuses a member of these that is there twice.
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: f64,
+    nbf: Option<f64>,
+    iat: Option<f64>,
+    jti: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Only([String; 1]),
+}
+
+impl Claims {
+    fn judge(self, client: &str, issuer: &str, now: Duration) -> Result<OnceOnly, &'static str> {
+        if self.iss != client || self.sub != client {
+            return Err("assertion_subject");
+        }
+        // The issuer alone: a URL that several servers share would let one pass it on to another.
+        let (Audience::One(audience) | Audience::Only([audience])) = &self.aud;
+        if audience != issuer {
+            return Err("assertion_audience");
+        }
+        let time = |seconds| Duration::try_from_secs_f64(seconds).map_err(|_| "assertion_time");
+        let until = time(self.exp)?.checked_add(SKEW).ok_or("assertion_time")?;
+        if until <= now {
+            return Err("assertion_expired");
+        }
+        if until > now + MAX_LIFETIME + 2 * SKEW {
+            return Err("assertion_lifetime");
+        }
+        for start in [self.nbf, self.iat].into_iter().flatten() {
+            if time(start)? > now + SKEW {
+                return Err("assertion_early");
+            }
+        }
+        if self.jti.is_empty() {
+            return Err("assertion_jti");
+        }
+        Ok(OnceOnly { jti: self.jti, until })
+    }
+}
+
+/// Does what reading a client's keys takes, for one that has none.
+pub(crate) fn read_nobodys_keys() {
+    drop(std::hint::black_box(KeySet::parse(DECOY_JWKS)));
+}
+
+static DECOYS: LazyLock<KeySet> = LazyLock::new(|| KeySet::parse(DECOY_JWKS).unwrap_or_default());
+
+/// Published examples of RFC 7517 §A.1 and RFC 8037 §A.2, by which nobody signs in.
+const DECOY_JWKS: &[u8] = br#"{"keys": [
+        {"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+         "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty": "RSA", "e": "AQAB", "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}
+    ]}"#;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use tenantry_testkit::SigningKey;
+
+    use super::*;
+
+    const ISSUER: &str = "https://auth.erp.example";
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+    fn key() -> SigningKey {
+        SigningKey::generate(Algorithm::Es256, "k1")
+    }
+
+    fn set(key: &SigningKey) -> KeySet {
+        KeySet::parse(json!({ "keys": [key.public_jwk()] }).to_string().as_bytes()).unwrap()
+    }
+
+    fn good() -> Value {
+        json!({ "iss": "a", "sub": "a", "aud": ISSUER, "exp": 1_800_000_060, "jti": "1" })
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = good();
+        claims[name] = value;
+        claims
+    }
+
+    fn signed(key: &SigningKey, header: &Value, claims: &Value) -> String {
+        let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let input = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+        format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes())))
+    }
+
+    fn judged(header: &Value, claims: &Value) -> Result<OnceOnly, &'static str> {
+        let key = key();
+        judge(&signed(&key, header, claims), "a", Some(&set(&key)), ISSUER, NOW)
+    }
+
+    fn judged_claims(claims: &Value) -> Result<OnceOnly, &'static str> {
+        judged(&json!({ "alg": "ES256", "kid": "k1" }), claims)
+    }
+
+    #[test]
+    fn a_signed_statement_about_itself_is_the_client() {
+        let once = judged_claims(&good()).unwrap();
+
+        assert_eq!(once, OnceOnly { jti: "1".into(), until: Duration::from_secs(1_800_000_090) });
+        assert!(judged_claims(&with("aud", json!([ISSUER]))).is_ok());
+        assert!(judged_claims(&with("extra", json!({ "a": [1] }))).is_ok());
+    }
+
+    #[test]
+    fn issuer_and_subject_are_the_client() {
+        for (name, value) in [("iss", "b"), ("sub", "b"), ("sub", "A"), ("iss", ISSUER)] {
+            assert_eq!(judged_claims(&with(name, json!(value))), Err("assertion_subject"));
+        }
+    }
+
+    #[test]
+    fn the_audience_is_the_issuer_and_nothing_else() {
+        for audience in [
+            json!("https://auth.erp.example/"),
+            json!("https://auth.erp.example/oauth/token"),
+            json!("https://other.example"),
+            json!(["https://other.example"]),
+        ] {
+            assert_eq!(judged_claims(&with("aud", audience)), Err("assertion_audience"));
+        }
+        for audience in [json!([ISSUER, "https://other.example"]), json!([]), json!(1), json!([1])]
+        {
+            assert_eq!(judged_claims(&with("aud", audience)), Err("assertion_claims"));
+        }
+    }
+
+    #[test]
+    fn the_times_are_judged() {
+        let now = 1_800_000_000_i64;
+        for (name, value, expected) in [
+            ("exp", json!(now - 29), None),
+            ("exp", json!(now - 30), Some("assertion_expired")),
+            ("exp", json!(now as f64 + 0.5), None),
+            ("exp", json!(now + 630), None),
+            ("exp", json!(now + 631), Some("assertion_lifetime")),
+            ("exp", json!(-1), Some("assertion_time")),
+            ("exp", json!(1e300), Some("assertion_time")),
+            ("exp", json!("1800000060"), Some("assertion_claims")),
+            ("exp", Value::Null, Some("assertion_claims")),
+            ("nbf", json!(now + 30), None),
+            ("nbf", json!(now + 31), Some("assertion_early")),
+            ("iat", json!(now + 30), None),
+            ("iat", json!(now + 31), Some("assertion_early")),
+            ("iat", json!(-1), Some("assertion_time")),
+            ("iat", json!("x"), Some("assertion_claims")),
+        ] {
+            let verdict = judged_claims(&with(name, value.clone())).err();
+            assert_eq!(verdict, expected, "{name} = {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_is_there_once() {
+        for name in ["iss", "sub", "aud", "exp", "jti"] {
+            let mut claims = good();
+            claims.as_object_mut().unwrap().remove(name);
+            assert_eq!(judged_claims(&claims), Err("assertion_claims"), "without {name}");
+        }
+        assert_eq!(judged_claims(&with("jti", json!(""))), Err("assertion_jti"));
+        let twice: Result<Claims, _> =
+            serde_json::from_str(r#"{"iss":"a","sub":"a","sub":"a","aud":"x","exp":1,"jti":"1"}"#);
+        assert!(twice.is_err());
+    }
+
+    #[test]
+    fn a_token_of_another_kind_is_no_assertion() {
+        let typed = |typ: &str| judged(&json!({ "alg": "ES256", "typ": typ }), &good());
+        for typ in
+            ["JWT", "jwt", "client-authentication+jwt", "application/client-authentication+jwt"]
+        {
+            assert!(typed(typ).is_ok(), "{typ}");
+        }
+        for typ in ["at+jwt", "dpop+jwt", "application/at+jwt", "", "jwtx"] {
+            assert_eq!(typed(typ), Err("assertion_type"), "{typ}");
+        }
+    }
+
+    #[test]
+    fn only_a_registered_key_that_fits_counts() {
+        let (key, other) = (key(), key());
+        let held = set(&key);
+        let judge = |assertion: &str, keys| judge(assertion, "a", keys, ISSUER, NOW);
+        let header = json!({ "alg": "ES256", "kid": "k1" });
+        let assertion = signed(&other, &header, &good());
+        assert_eq!(judge(&assertion, Some(&held)), Err("assertion_signature"));
+        assert_eq!(judge(&assertion, None), Err("assertion_key"));
+        let renamed = signed(&key, &json!({ "alg": "ES256", "kid": "k2" }), &good());
+        assert_eq!(judge(&renamed, Some(&held)), Err("assertion_key"));
+        let confused = signed(&key, &json!({ "alg": "RS256", "kid": "k1" }), &good());
+        assert_eq!(judge(&confused, Some(&held)), Err("assertion_key"));
+        for alg in ["none", "HS256", "es256", ""] {
+            let assertion = signed(&key, &json!({ "alg": alg }), &good());
+            assert_eq!(judge(&assertion, Some(&held)), Err("assertion_algorithm"), "{alg}");
+        }
+        for text in ["", "a", "a.b.c", "e30.e30.e30", &"a".repeat(MAX_BYTES + 1)] {
+            assert_eq!(judge(text, Some(&held)), Err("assertion_malformed"));
+        }
+    }
+
+    /// Whoever holds the private half of a published example is nobody.
+    #[test]
+    fn a_decoy_lets_nobody_in_and_there_is_one_for_the_usual_algorithms() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
+            assert!(matches!(DECOYS.select(None, algorithm), Selection::One(_)), "{algorithm}");
+        }
+        // RFC 8037 §A.1, d.
+        let seed =
+            BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+        let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let input = format!(
+            "{}.{}",
+            encode(json!({ "alg": "EdDSA" }).to_string()),
+            encode(good().to_string())
+        );
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(pair.sign(input.as_bytes()));
+        let assertion = format!("{input}.{signature}");
+
+        let Selection::One(decoy) = DECOYS.select(None, Algorithm::EdDsa) else { panic!() };
+        assert!(verify_signature(&assertion, MAX_BYTES, decoy).is_ok());
+        assert_eq!(judge(&assertion, "a", None, ISSUER, NOW), Err("assertion_key"));
+        assert_eq!(judge(&assertion, "a", Some(&set(&key())), ISSUER, NOW), Err("assertion_key"));
+    }
+}

@@ -1,0 +1,214 @@
+//! Whether credentials are those of a registered client.
+//!
+//! The same work is done for a tenant that does not exist, a client that does not exist and a secret
+//! that is wrong: the presented secret is hashed once and compared with one hash, which is that of
+//! the client or nobody's. An assertion is likewise checked with a key of the client or nobody's.
+//! [`Registrations::authenticate`](crate::registrations::Registrations::authenticate) sees to it
+//! that the store is read once in each of the cases.
+
+use tenantry_core::TenantId;
+use tenantry_jwks::KeySet;
+
+use std::time::Duration;
+
+use crate::assertion::{self, OnceOnly};
+use crate::credentials::{Credentials, Proof};
+use crate::oauth_error::OAuthError;
+use crate::records::{Client, ClientAuth, ClientId, Tenant, TenantStatus};
+use crate::secret::SecretHash;
+
+/// What a client is registered to authenticate with, prepared.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    auth: ClientAuth,
+    keys: Option<KeySet>,
+}
+
+impl From<ClientAuth> for Registered {
+    fn from(auth: ClientAuth) -> Self {
+        let keys = match &auth {
+            ClientAuth::PrivateKeyJwt { jwks } => KeySet::parse(jwks.as_bytes()).ok(),
+            ClientAuth::Basic(_) | ClientAuth::Post(_) => None,
+        };
+        Self { auth, keys }
+    }
+}
+
+/// A client with its tenant.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) tenant: Tenant,
+    pub(crate) client: Client,
+    pub(crate) registered: Registered,
+}
+
+impl Registration {
+    pub(crate) fn new((tenant, client): (Tenant, Client)) -> Self {
+        let registered = client.auth.clone().into();
+        Self { tenant, client, registered }
+    }
+
+    /// Whether the client may do anything. Asked after it has proven itself, so it may know.
+    pub(crate) fn require_standing(&self) -> Result<(), OAuthError> {
+        if self.tenant.status == TenantStatus::Suspended {
+            return Err(OAuthError::unauthorized_client(
+                "tenant_suspended",
+                "the tenant is suspended",
+            ));
+        }
+        if !self.client.enabled {
+            return Err(OAuthError::unauthorized_client(
+                "client_disabled",
+                "the client is disabled",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What was presented, with the secret hashed: once, however often it is compared.
+pub(crate) struct Presented<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) client: &'a ClientId,
+    proof: HashedProof<'a>,
+    /// The `iss` of this tenant's tokens: what an assertion has to be for.
+    issuer: &'a str,
+}
+
+enum HashedProof<'a> {
+    Basic(SecretHash),
+    Post(SecretHash),
+    Assertion(&'a str),
+}
+
+impl<'a> Presented<'a> {
+    pub(crate) fn new(tenant: &'a TenantId, credentials: &'a Credentials, issuer: &'a str) -> Self {
+        let proof = match &credentials.proof {
+            Proof::Basic(secret) => HashedProof::Basic(SecretHash::of(secret)),
+            Proof::Post(secret) => HashedProof::Post(SecretHash::of(secret)),
+            Proof::Assertion(assertion) => HashedProof::Assertion(assertion),
+        };
+        Self { tenant, client: &credentials.client, proof, issuer }
+    }
+
+    pub(crate) const fn is_assertion(&self) -> bool {
+        matches!(self.proof, HashedProof::Assertion(_))
+    }
+
+    /// Compares with what is registered, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not prove the client, as a word for the audit log.
+    pub(crate) fn proves(
+        &self,
+        registered: Option<&Registered>,
+        now: Duration,
+    ) -> Result<Option<OnceOnly>, &'static str> {
+        let auth = registered.map(|registered| &registered.auth);
+        let (presented, secret) = match (&self.proof, auth) {
+            (HashedProof::Assertion(assertion), _) => {
+                let keys = registered.and_then(|registered| registered.keys.as_ref());
+                let judged =
+                    assertion::judge(assertion, self.client.as_str(), keys, self.issuer, now);
+                return match registered {
+                    None => Err("client_unknown"),
+                    Some(_) => judged.map(Some),
+                };
+            }
+            // The method that the client is registered for, and no other.
+            (HashedProof::Basic(presented), Some(ClientAuth::Basic(secret)))
+            | (HashedProof::Post(presented), Some(ClientAuth::Post(secret))) => {
+                (presented, Some(secret))
+            }
+            (HashedProof::Basic(presented) | HashedProof::Post(presented), _) => (presented, None),
+        };
+        // All zero bytes is the hash of nothing that anybody knows.
+        let nobodys = SecretHash::from_bytes([0; SecretHash::LEN]);
+        let equal = *presented == *secret.unwrap_or(&nobodys);
+        match (registered, secret) {
+            (None, _) => Err("client_unknown"),
+            (Some(_), None) => Err("authentication_method"),
+            (Some(_), Some(_)) if equal => Ok(None),
+            (Some(_), Some(_)) => Err("secret_wrong"),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Map;
+
+    use super::*;
+    use crate::records::Grants;
+
+    pub(crate) fn registration(auth: ClientAuth) -> Registration {
+        let tenant: TenantId = "tenant1".parse().unwrap();
+        Registration::new((
+            Tenant {
+                id: tenant.clone(),
+                name: None,
+                status: TenantStatus::Active,
+                claims: Map::new(),
+                created_at: Duration::ZERO,
+            },
+            Client {
+                tenant,
+                id: "a".parse().unwrap(),
+                name: None,
+                auth,
+                grants: Grants { client_credentials: true, refresh_token: false },
+                scopes: BTreeSet::new(),
+                audiences: Vec::new(),
+                claims: Map::new(),
+                enabled: true,
+                created_at: Duration::ZERO,
+            },
+        ))
+    }
+
+    fn proves(proof: Proof, registration: Option<&Registration>) -> Result<(), &'static str> {
+        let credentials = Credentials { client: "a".parse().unwrap(), proof };
+        let tenant = "tenant1".parse().unwrap();
+        let presented = Presented::new(&tenant, &credentials, "https://auth.erp.example");
+        presented.proves(registration.map(|one| &one.registered), Duration::ZERO).map(drop)
+    }
+
+    #[test]
+    fn the_right_secret_by_the_registered_method_is_the_client() {
+        let basic = registration(ClientAuth::Basic(SecretHash::of("s")));
+        let post = registration(ClientAuth::Post(SecretHash::of("s")));
+
+        assert_eq!(proves(Proof::Basic("s".into()), Some(&basic)), Ok(()));
+        assert_eq!(proves(Proof::Post("s".into()), Some(&post)), Ok(()));
+        assert_eq!(proves(Proof::Post("s".into()), Some(&basic)), Err("authentication_method"));
+        assert_eq!(proves(Proof::Basic("s".into()), Some(&post)), Err("authentication_method"));
+        assert_eq!(proves(Proof::Basic("S".into()), Some(&basic)), Err("secret_wrong"));
+        assert_eq!(proves(Proof::Basic(String::new()), Some(&basic)), Err("secret_wrong"));
+        assert_eq!(proves(Proof::Basic("s".into()), None), Err("client_unknown"));
+    }
+
+    #[test]
+    fn a_client_with_keys_has_no_secret_and_one_with_a_secret_no_keys() {
+        let keys = registration(ClientAuth::PrivateKeyJwt { jwks: r#"{"keys":[]}"#.into() });
+        let basic = registration(ClientAuth::Basic(SecretHash::of("s")));
+        let assertion = || Proof::Assertion("eyJhbGciOiJFUzI1NiJ9.e30.c2ln".into());
+
+        assert_eq!(proves(Proof::Basic(String::new()), Some(&keys)), Err("authentication_method"));
+        assert_eq!(proves(assertion(), Some(&basic)), Err("assertion_key"));
+        assert_eq!(proves(assertion(), Some(&keys)), Err("assertion_key"));
+        assert_eq!(proves(assertion(), None), Err("client_unknown"));
+    }
+
+    #[test]
+    fn a_suspended_tenant_and_a_disabled_client_have_no_standing() {
+        let mut one = registration(ClientAuth::Basic(SecretHash::of("s")));
+        assert!(one.require_standing().is_ok());
+        one.client.enabled = false;
+        assert_eq!(one.require_standing().unwrap_err().reason(), "client_disabled");
+        one.tenant.status = TenantStatus::Suspended;
+        assert_eq!(one.require_standing().unwrap_err().reason(), "tenant_suspended");
+    }
+}

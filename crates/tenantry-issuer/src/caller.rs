@@ -1,0 +1,119 @@
+//! From a request to an authenticated client: the part that all OAuth endpoints share.
+//!
+//! ```text
+//! form.rs            the parameters                           400
+//! credentials.rs     who it says it is                         400 · 401
+//! tenant_sources.rs  for which tenant                          400
+//! rate_limit.rs      whether it has failed too often            429
+//! authentication.rs  whether it is that client of that tenant   401
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use http::{Request, StatusCode};
+use http_body_util::LengthLimitError;
+
+use crate::authentication::{Presented, Registration};
+use crate::credentials::Credentials;
+use crate::form::{Form, MAX_BODY};
+use crate::oauth_endpoints::OAuthEndpoints;
+use crate::oauth_error::OAuthError;
+use crate::rate_limit::Attempt;
+use crate::settings::Settings;
+use crate::tenant_sources::TenantSources;
+use crate::trail::Trail;
+
+/// A client that has proven itself, and what it sent.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) registration: Arc<Registration>,
+    pub(crate) form: Form,
+    /// Those that the request is judged by, from its start to its end.
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Caller {
+    /// Reads a request to `endpoint`, such as `/oauth/token`.
+    pub(crate) async fn read(
+        endpoints: &OAuthEndpoints,
+        endpoint: &str,
+        request: Request<Body>,
+        trail: &mut Trail,
+    ) -> Result<Self, OAuthError> {
+        let settings = endpoints.settings();
+        let (parts, body) = request.into_parts();
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        trail.came_from(address);
+        let body = to_bytes(body, MAX_BODY).await.map_err(unreadable)?;
+        let form = Form::read(&parts.uri, &parts.headers, &body)?;
+        let credentials = Credentials::read(&parts.headers, &form)?;
+        let sources =
+            TenantSources { header: settings.tenant_header(), audience: settings.audience() };
+        let path = path_tenant(parts.uri.path(), endpoint);
+        let tenant = sources.tenant(path, &parts.headers, &form)?;
+        let issuer = settings.issuer().of(&tenant);
+        let presented = Presented::new(&tenant, &credentials, issuer.as_str());
+        let registration = authenticate(endpoints, &presented, address, trail).await?;
+        trail.is_about(presented.tenant, presented.client, true);
+        Ok(Self { registration, form, settings })
+    }
+}
+
+async fn authenticate(
+    endpoints: &OAuthEndpoints,
+    presented: &Presented<'_>,
+    address: Option<IpAddr>,
+    trail: &mut Trail,
+) -> Result<Arc<Registration>, OAuthError> {
+    let attempt = Attempt::new(presented.tenant.clone(), presented.client.clone(), address);
+    let limits = endpoints.limits();
+    if let Some(wait) = limits.must_wait(&attempt) {
+        return Err(OAuthError::too_many_failures(wait));
+    }
+    let unproven = match endpoints.registrations().authenticate(presented).await {
+        Ok(registration) => return Ok(registration),
+        Err(unproven) => unproven,
+    };
+    let failed = unproven.error.status() == StatusCode::UNAUTHORIZED;
+    if unproven.is_registered {
+        trail.is_about(presented.tenant, presented.client, !failed);
+    }
+    match failed.then(|| limits.failed(attempt)).flatten() {
+        Some(wait) => Err(OAuthError::too_many_failures(wait)),
+        None => Err(unproven.error),
+    }
+}
+
+/// What stands in front of `endpoint`, as it was sent: a tenant's id has one spelling, so a `%31` in
+/// it is no `1`.
+fn path_tenant<'a>(path: &'a str, endpoint: &str) -> Option<&'a str> {
+    let before = path.strip_suffix(endpoint)?;
+    if before.is_empty() { None } else { Some(before.strip_prefix('/').unwrap_or(before)) }
+}
+
+fn unreadable(error: axum::Error) -> OAuthError {
+    if error.into_inner().is::<LengthLimitError>() {
+        OAuthError::too_large()
+    } else {
+        OAuthError::invalid_request("body_unreadable", "the body ended before its time")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_of_a_path_is_what_was_sent() {
+        let tenant = |path| path_tenant(path, "/oauth/token");
+
+        assert_eq!(tenant("/oauth/token"), None);
+        assert_eq!(tenant("/tenant1/oauth/token"), Some("tenant1"));
+        assert_eq!(tenant("/tenant%31/oauth/token"), Some("tenant%31"));
+        assert_eq!(tenant("//oauth/token"), Some(""));
+        assert_eq!(tenant("/a/b/oauth/token"), Some("a/b"));
+    }
+}

@@ -1,0 +1,141 @@
+//! The keys of one owner, ready to sign, and what is published of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use tenantry_core::Algorithm;
+
+use crate::document::Document;
+use crate::keys::at_rest::AtRest;
+use crate::keys::error::{KeyRingError, KeyRingErrorKind};
+use crate::keys::plan::{about, times};
+use crate::keys::schedule::{KeyState, signer};
+use crate::keys::signing_key::SigningKey;
+use crate::records::{KeyOwner, StoredKey};
+
+/// The keys of one owner at a moment: of all tenants, or of one.
+#[derive(Debug)]
+pub struct SigningKeys {
+    keys: Vec<Held>,
+    jwks: Document,
+    /// When they were read, by the monotonic clock.
+    read_at: Duration,
+}
+
+#[derive(Debug)]
+struct Held {
+    stored: StoredKey,
+    key: Arc<SigningKey>,
+}
+
+/// What is known about a key, apart from the key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyInfo {
+    /// Its name in the key set.
+    pub kid: String,
+    /// What it signs with.
+    pub algorithm: Algorithm,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was published, since the Unix epoch, like the times below.
+    pub published_at: Duration,
+    /// When it begins to sign, or did.
+    pub active_at: Duration,
+    /// When another takes its place, or did.
+    pub retired_at: Option<Duration>,
+    /// When it is not published any more.
+    pub removed_at: Option<Duration>,
+}
+
+impl SigningKeys {
+    /// Prepares what was stored. Keys that `before` has already are not read again.
+    pub(super) fn prepare(
+        owner: &KeyOwner,
+        stored: Vec<StoredKey>,
+        at_rest: &AtRest,
+        before: Option<&Self>,
+        max_age: Duration,
+        read_at: Duration,
+    ) -> Result<Self, KeyRingError> {
+        let mut keys = Vec::with_capacity(stored.len());
+        for stored in stored {
+            let known = before.and_then(|before| before.held(&stored));
+            let key = match known {
+                Some(key) => key,
+                None => Arc::new(read(owner, &stored, at_rest)?),
+            };
+            keys.push(Held { stored, key });
+        }
+        let public: Result<Vec<_>, _> = keys.iter().map(|held| held.key.public_jwk()).collect();
+        let jwks = Document::new(&json!({ "keys": public? }), max_age);
+        Ok(Self { keys, jwks, read_at })
+    }
+
+    fn held(&self, stored: &StoredKey) -> Option<Arc<SigningKey>> {
+        let same = |held: &&Held| {
+            held.stored.private_key == stored.private_key
+                && held.stored.kid == stored.kid
+                && held.stored.algorithm == stored.algorithm
+        };
+        self.keys.iter().find(same).map(|held| Arc::clone(&held.key))
+    }
+
+    /// The key set, as it is published: public keys only ([RFC 7517 §5]).
+    ///
+    /// [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
+    #[must_use]
+    pub const fn jwks(&self) -> &Document {
+        &self.jwks
+    }
+
+    /// The keys as they stand at `now`, since the Unix epoch, in the order in which they sign.
+    #[must_use]
+    pub fn list(&self, now: Duration) -> Vec<KeyInfo> {
+        self.keys
+            .iter()
+            .map(|held| KeyInfo {
+                kid: held.stored.kid.clone(),
+                algorithm: held.stored.algorithm,
+                state: times(&held.stored).state(now),
+                published_at: held.stored.published_at,
+                active_at: held.stored.active_at,
+                retired_at: held.stored.retired_at,
+                removed_at: held.stored.removed_at,
+            })
+            .collect()
+    }
+
+    pub(super) const fn read_at(&self) -> Duration {
+        self.read_at
+    }
+
+    /// Signs the claims of an access token with the key whose turn it is.
+    pub(super) fn sign(&self, claims: &[u8], now: Duration) -> Result<String, KeyRingError> {
+        let times: Vec<_> = self.keys.iter().map(|held| times(&held.stored)).collect();
+        let name = signer(&times, now).map(|times| times.name);
+        let mut keys = times.iter().zip(&self.keys);
+        let Some((_, held)) = keys.find(|(times, _)| Some(times.name) == name) else {
+            return Err(KeyRingError::new(KeyRingErrorKind::Unavailable, "no key signs now"));
+        };
+        Ok(held.key.sign(claims)?)
+    }
+}
+
+/// Reads a private key, and holds it to its name.
+fn read(
+    owner: &KeyOwner,
+    stored: &StoredKey,
+    at_rest: &AtRest,
+) -> Result<SigningKey, KeyRingError> {
+    let private = at_rest
+        .read(&about(owner, &stored.kid, stored.algorithm), &stored.private_key)
+        .map_err(|why| KeyRingError::unreadable(&stored.kid, why))?;
+    let key = SigningKey::from_pkcs8(stored.algorithm, &private).ok();
+    // The name is the thumbprint, so a key under another's name is found out.
+    key.filter(|key| key.kid() == stored.kid).ok_or_else(|| {
+        let what = format!("signing key `{}` is stored with another private key", stored.kid);
+        KeyRingError::new(KeyRingErrorKind::Corrupt, what)
+    })
+}

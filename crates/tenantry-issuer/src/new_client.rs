@@ -1,0 +1,272 @@
+//! A client that is to be registered, held to the rules that its tokens will be held to.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use tenantry_core::{Match, ScopeToken, TenantId};
+use tenantry_jwks::KeySet;
+
+use crate::random::random;
+use crate::records::{Client, ClientAuth, ClientId, Grants};
+use crate::reserved::check_claims;
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// A client that is to be registered.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tenantry_issuer::{NewClient, Settings};
+///
+/// let settings = Settings::builder()
+///     .issuer("https://auth.erp.example")
+///     .audience("https://api.erp.example/{tenant}")
+///     .build()?;
+/// let new = NewClient::of("tenant1".parse()?).id("journal-sync".parse()?).scope("journal.read");
+/// let (client, secret) = new.check(&settings, Duration::ZERO)?;
+/// assert!(client.scopes.contains("journal.read"));
+/// assert!(secret.is_some());
+///
+/// let foreign = NewClient::of("tenant1".parse()?).audience("https://api.erp.example/tenant2");
+/// assert_eq!(
+///     foreign.check(&settings, Duration::ZERO).unwrap_err().to_string(),
+///     "the audience `https://api.erp.example/tenant2` is tenant2's: a client of tenant1 cannot have it",
+/// );
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a client is registered when it was checked and added to a store"]
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    tenant: TenantId,
+    id: Option<ClientId>,
+    name: Option<String>,
+    method: Method,
+    grants: Grants,
+    scopes: Vec<String>,
+    audiences: Vec<String>,
+    claims: Map<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+enum Method {
+    Basic,
+    Post,
+    PrivateKeyJwt { jwks: String },
+}
+
+impl NewClient {
+    /// A client of `tenant` with a random id, a secret by HTTP Basic, `client_credentials`, and
+    /// nothing that it may ask for.
+    pub fn of(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            id: None,
+            name: None,
+            method: Method::Basic,
+            grants: Grants { client_credentials: true, refresh_token: false },
+            scopes: Vec::new(),
+            audiences: Vec::new(),
+            claims: Map::new(),
+        }
+    }
+
+    /// Its id. Default: a random one.
+    pub fn id(mut self, id: ClientId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// A name for people.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Lets it send its secret in the body, and only there ([RFC 6749 §2.3.1]).
+    ///
+    /// [RFC 6749 §2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
+    pub fn secret_in_body(mut self) -> Self {
+        self.method = Method::Post;
+        self
+    }
+
+    /// Gives it no secret: it signs assertions with a key of `jwks`, a JWK Set with public keys
+    /// ([RFC 7523 §2.2]).
+    ///
+    /// [RFC 7523 §2.2]: https://www.rfc-editor.org/rfc/rfc7523#section-2.2
+    pub fn private_key_jwt(mut self, jwks: impl Into<String>) -> Self {
+        self.method = Method::PrivateKeyJwt { jwks: jwks.into() };
+        self
+    }
+
+    /// The grants that it may use. With both it gets refresh tokens.
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// Adds a scope that it may obtain, plain or qualified with its tenant.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+
+    /// Adds an audience that it may obtain tokens for, in full. Without one it may ask for all of
+    /// its tenant.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Puts a claim into every token of this client.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.into(), value.into());
+        self
+    }
+
+    /// Checks everything, and makes the record to add to a store, with the secret to show once.
+    ///
+    /// # Errors
+    ///
+    /// If a scope is not one; if an audience is none of this tenant's; if a claim has a name that is
+    /// taken; if the keys are not public keys that assertions can be checked with; if it has no grant
+    /// that gives a token; if there are no random numbers.
+    pub fn check(
+        self,
+        settings: &Settings,
+        now: Duration,
+    ) -> Result<(Client, Option<Secret>), InvalidClient> {
+        let scopes = self.plain_scopes(settings)?;
+        let audiences = self.own_audiences(settings)?;
+        check_claims(&self.claims, settings.tenant_claims())
+            .map_err(|error| InvalidClient(error.to_string()))?;
+        if !self.grants.client_credentials {
+            return Err(InvalidClient(
+                "without the grant client_credentials it could never obtain a token".into(),
+            ));
+        }
+        let (auth, secret) = match self.method {
+            Method::Basic => new_secret(ClientAuth::Basic)?,
+            Method::Post => new_secret(ClientAuth::Post)?,
+            Method::PrivateKeyJwt { jwks } => {
+                check_keys(&jwks)?;
+                (ClientAuth::PrivateKeyJwt { jwks }, None)
+            }
+        };
+        let id = self.id.map_or_else(random_id, Ok)?;
+        let client = Client {
+            tenant: self.tenant,
+            id,
+            name: self.name,
+            auth,
+            grants: self.grants,
+            scopes,
+            audiences,
+            claims: self.claims,
+            enabled: true,
+            created_at: now,
+        };
+        Ok((client, secret))
+    }
+
+    fn plain_scopes(&self, settings: &Settings) -> Result<BTreeSet<String>, InvalidClient> {
+        let mut plain = BTreeSet::new();
+        for text in &self.scopes {
+            let scope: ScopeToken =
+                text.parse().map_err(|error| InvalidClient(format!("`{text}` is {error}")))?;
+            let own = settings
+                .scope()
+                .matches(scope.as_str())
+                .filter(|found| found.tenant.is_some_and(|tenant| self.tenant == *tenant));
+            plain.insert(own.map_or(scope.as_str(), |found| found.scope).to_owned());
+        }
+        Ok(plain)
+    }
+
+    fn own_audiences(&self, settings: &Settings) -> Result<Vec<String>, InvalidClient> {
+        let mut own = Vec::new();
+        for audience in &self.audiences {
+            match settings.match_audience(audience) {
+                Some(Match::Exact) => {}
+                Some(Match::Tenant(tenant)) if self.tenant == *tenant => {}
+                Some(Match::Tenant(other)) => {
+                    return Err(InvalidClient(format!(
+                        "the audience `{audience}` is {other}'s: a client of {} cannot have it",
+                        self.tenant
+                    )));
+                }
+                None => {
+                    let known: Vec<_> = settings.audiences_of(&self.tenant).collect();
+                    return Err(InvalidClient(format!(
+                        "the audience `{audience}` is not one of this issuer: those of {} are `{}`",
+                        self.tenant,
+                        known.join("`, `")
+                    )));
+                }
+            }
+            if !own.contains(audience) {
+                own.push(audience.clone());
+            }
+        }
+        Ok(own)
+    }
+}
+
+fn new_secret(
+    auth: impl FnOnce(crate::secret::SecretHash) -> ClientAuth,
+) -> Result<(ClientAuth, Option<Secret>), InvalidClient> {
+    let secret = Secret::generate().map_err(|error| InvalidClient(error.to_string()))?;
+    Ok((auth(secret.hash()), Some(secret)))
+}
+
+/// 128 random bits. They may start with `-`, which a command line takes for an option, so there is
+/// a letter before them.
+fn random_id() -> Result<ClientId, InvalidClient> {
+    let bytes: [u8; 16] = random().map_err(|error| InvalidClient(error.to_string()))?;
+    let text = format!("c{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    text.parse().map_err(|error| InvalidClient(format!("{error}")))
+}
+
+/// Private members would be stored, and are none of ours.
+fn check_keys(jwks: &str) -> Result<(), InvalidClient> {
+    let refuse =
+        |problem: String| Err(InvalidClient(format!("the keys cannot be used: {problem}")));
+    if jwks.len() > 64 * 1024 {
+        return refuse("a key set has at most 64 KiB".into());
+    }
+    let Ok(Value::Object(document)) = serde_json::from_str::<Value>(jwks) else {
+        return refuse("this is not a JWK Set: an object with `keys`".into());
+    };
+    let keys = document.get("keys").and_then(Value::as_array);
+    let secret = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+    let is_secret = |key: &Value| secret.iter().any(|member| key.get(member).is_some());
+    if keys.is_some_and(|keys| keys.iter().any(is_secret)) {
+        return refuse("a key is private: register the public ones only".into());
+    }
+    match KeySet::parse(jwks.as_bytes()) {
+        Err(error) => refuse(error.to_string()),
+        Ok(_) if keys.is_none_or(Vec::is_empty) => refuse("there is none".into()),
+        Ok(set) => match set.skipped().first() {
+            Some(skipped) => refuse(format!("keys[{}]: {}", skipped.index(), skipped.reason())),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Why a client cannot be registered. It names no secret and no key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InvalidClient(String);
+
+impl fmt::Display for InvalidClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for InvalidClient {}

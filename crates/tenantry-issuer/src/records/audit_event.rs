@@ -1,0 +1,62 @@
+//! What happened, for whoever has to account for it.
+
+use std::time::Duration;
+
+use tenantry_core::TenantId;
+
+use crate::records::ClientId;
+
+/// Something that happened. It holds no secret, no token and no claim's value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuditEvent {
+    /// When, since the Unix epoch; kept to the millisecond.
+    pub at: Duration,
+    /// Who did it: a client at an endpoint, or an operator at the command line.
+    pub actor: String,
+    /// What was done, such as `token.issue` or `client.disable`.
+    pub action: String,
+    /// The tenant that it is about, if it is a registered one.
+    pub tenant: Option<TenantId>,
+    /// The client that it is about.
+    pub client: Option<ClientId>,
+    /// The grant that was used.
+    pub grant: Option<String>,
+    /// The scopes that were granted, or asked for in vain.
+    pub scopes: Vec<String>,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// Why it was refused: a code.
+    pub reason: Option<String>,
+}
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum AuditOutcome {
+    /// It was done.
+    Done,
+    /// It was not done, because something of ours failed.
+    Failed,
+    /// It was refused.
+    Refused,
+}
+
+impl AuditOutcome {
+    /// The word for it: `done`, `failed` or `refused`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuditEntry {
+    /// Its place: 1 for the first event, without gaps, in the order in which events were written.
+    pub number: u64,
+    /// What happened.
+    pub event: AuditEvent,
+}

@@ -1,0 +1,105 @@
+//! The log of what happened. It only grows.
+
+use sqlx::FromRow;
+
+use super::database::{in_transaction, on_reader};
+use super::rows::{client_id, json, millis, strings, tenant_id, time};
+use super::{MAX_LIMIT, Store, StoreError};
+use crate::records::{AuditEntry, AuditEvent, AuditOutcome};
+
+impl Store {
+    /// Writes events to the log, all or none, in this order.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be written.
+    pub async fn append_audit(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let Ok(count @ 1..) = i64::try_from(events.len()) else { return Ok(()) };
+        in_transaction!(self, transaction => {
+            // Locks the counter until the end of the transaction, so numbers are committed in order.
+            let last: i64 =
+                sqlx::query_scalar("UPDATE audit_number SET last = last + $1 RETURNING last")
+                    .bind(count)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+            for (number, event) in (last - count + 1..).zip(events) {
+                sqlx::query(
+                    "INSERT INTO audit_event (number, at, actor, action, tenant, client, \
+                     grant_type, scopes, outcome, reason) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                )
+                .bind(number)
+                .bind(millis(event.at))
+                .bind(&event.actor)
+                .bind(&event.action)
+                .bind(event.tenant.as_ref().map(|tenant| tenant.as_str()))
+                .bind(event.client.as_ref().map(|client| client.as_str()))
+                .bind(&event.grant)
+                .bind(json(&event.scopes)?)
+                .bind(event.outcome.as_str())
+                .bind(&event.reason)
+                .execute(&mut *transaction)
+                .await?;
+            }
+        });
+        Ok(())
+    }
+
+    /// Returns the events after the one with the number `after`, oldest first: at most `limit`, and
+    /// never more than 1000. No event appears later among those that were returned.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be read.
+    pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let rows: Vec<AuditRow> = on_reader!(self, pool => sqlx::query_as(
+            "SELECT number, at, actor, action, tenant, client, grant_type, scopes, outcome, reason \
+             FROM audit_event WHERE number > $1 ORDER BY number LIMIT $2",
+        )
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(i64::from(limit.min(MAX_LIMIT)))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(AuditEntry::try_from).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct AuditRow {
+    number: i64,
+    at: i64,
+    actor: String,
+    action: String,
+    tenant: Option<String>,
+    client: Option<String>,
+    grant_type: Option<String>,
+    scopes: String,
+    outcome: String,
+    reason: Option<String>,
+}
+
+impl TryFrom<AuditRow> for AuditEntry {
+    type Error = StoreError;
+
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: u64::try_from(row.number).map_err(|_| StoreError::corrupt("a number"))?,
+            event: AuditEvent {
+                at: time(row.at)?,
+                actor: row.actor,
+                action: row.action,
+                tenant: row.tenant.as_deref().map(tenant_id).transpose()?,
+                client: row.client.as_deref().map(client_id).transpose()?,
+                grant: row.grant_type,
+                scopes: strings(&row.scopes)?,
+                outcome: match &*row.outcome {
+                    "done" => AuditOutcome::Done,
+                    "failed" => AuditOutcome::Failed,
+                    "refused" => AuditOutcome::Refused,
+                    _ => return Err(StoreError::corrupt("an outcome")),
+                },
+                reason: row.reason,
+            },
+        })
+    }
+}

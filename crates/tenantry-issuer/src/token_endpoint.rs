@@ -1,0 +1,152 @@
+//! `POST /oauth/token`: an access token, and a refresh token for clients registered for both
+//! ([RFC 6749 §3.2]).
+//!
+//! [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request};
+use serde_json::{Value, json};
+
+use crate::access_token::{AccessToken, IssuedToken};
+use crate::audiences::Audiences;
+use crate::authentication::Registration;
+use crate::caller::Caller;
+use crate::endpoints::Endpoints;
+use crate::grant::Grant;
+use crate::no_store::no_store;
+use crate::oauth_endpoints::OAuthEndpoints;
+use crate::oauth_error::OAuthError;
+use crate::records::{FamilyId, NewFamily};
+use crate::refresh::refresh;
+use crate::refresh_token::RefreshToken;
+use crate::scopes::Scopes;
+use crate::trail::Trail;
+
+/// What the client gets.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) access: IssuedToken,
+    /// As the access token has it; empty if there is none.
+    pub(crate) scope: Vec<String>,
+    pub(crate) refresh: Option<RefreshToken>,
+}
+
+pub(crate) async fn issue(
+    endpoints: &OAuthEndpoints,
+    request: Request<Body>,
+    trail: &mut Trail,
+) -> Result<Response, OAuthError> {
+    let caller = Caller::read(endpoints, Endpoints::TOKEN, request, trail).await?;
+    let grant = Grant::read(&caller.form, caller.registration.client.grants)?;
+    trail.uses(grant.as_str());
+    let tokens = match grant {
+        Grant::ClientCredentials => client_credentials(endpoints, &caller, trail).await?,
+        Grant::RefreshToken => refresh(endpoints, &caller, trail).await?,
+    };
+    Ok(answer(tokens))
+}
+
+async fn client_credentials(
+    endpoints: &OAuthEndpoints,
+    caller: &Caller,
+    trail: &mut Trail,
+) -> Result<Tokens, OAuthError> {
+    let registration = &*caller.registration;
+    let scopes = caller.scopes(&registration.client.scopes);
+    let granted = scopes.grant(caller.form.get("scope"))?;
+    let audience = caller.audiences().grant(&caller.form)?;
+    trail.granted(&granted);
+    let scope = scopes.render(&granted);
+    let access = caller.sign(endpoints, &audience, &scope).await?;
+    let refresh = if registration.client.grants.refresh_token {
+        let now = endpoints.clock().unix();
+        let lifetime = caller.settings.refresh_token_lifetime();
+        let id = FamilyId::generate().map_err(|_| OAuthError::unavailable("random"))?;
+        let token = RefreshToken::generate(id).map_err(|_| OAuthError::unavailable("random"))?;
+        let family = NewFamily {
+            id,
+            tenant: registration.tenant.id.clone(),
+            client: registration.client.id.clone(),
+            scopes: granted,
+            audiences: audience,
+            token: token.hash(),
+            created_at: now,
+            expires_at: now.saturating_add(lifetime),
+        };
+        if !endpoints.store().open_family(&family).await? {
+            // Suspended, disabled or removed since the client was read.
+            return Err(OAuthError::unauthorized_client(
+                "client_gone",
+                "the tenant is suspended, or the client is disabled",
+            ));
+        }
+        Some(token)
+    } else {
+        None
+    };
+    Ok(Tokens { access, scope, refresh })
+}
+
+impl Caller {
+    /// Signs an access token for this client.
+    pub(crate) async fn sign(
+        &self,
+        endpoints: &OAuthEndpoints,
+        audience: &[String],
+        scope: &[String],
+    ) -> Result<IssuedToken, OAuthError> {
+        let Registration { tenant, client, .. } = &*self.registration;
+        let settings = &self.settings;
+        let token = AccessToken { settings, tenant, client, audience, scope };
+        Ok(endpoints.keys().issue(&token).await?)
+    }
+
+    /// The scopes of this client's tenant, of which it may have `registered`.
+    pub(crate) fn scopes<'a>(
+        &'a self,
+        registered: &'a std::collections::BTreeSet<String>,
+    ) -> Scopes<'a> {
+        let tenant = &self.registration.tenant.id;
+        Scopes { pattern: self.settings.scope(), tenant, registered }
+    }
+
+    /// The audiences of this client.
+    pub(crate) fn audiences(&self) -> Audiences<'_> {
+        Audiences {
+            patterns: self.settings.audience(),
+            tenant: &self.registration.tenant.id,
+            registered: &self.registration.client.audiences,
+        }
+    }
+}
+
+/// The answer of [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+fn answer(tokens: Tokens) -> Response {
+    let lifetime = tokens.access.expires_at.saturating_sub(tokens.access.issued_at);
+    let mut body = json!({
+        "access_token": tokens.access.token,
+        "token_type": "Bearer",
+        "expires_in": lifetime.as_secs(),
+    });
+    if let Some(members) = body.as_object_mut() {
+        // An empty scope is none: the grammar has at least one token.
+        if !tokens.scope.is_empty() {
+            members.insert("scope".into(), tokens.scope.join(" ").into());
+        }
+        if let Some(refresh) = &tokens.refresh {
+            members.insert("refresh_token".into(), refresh.expose().into());
+        }
+    }
+    json_answer(&body)
+}
+
+/// 200 with `body`, which no cache keeps.
+pub(crate) fn json_answer(body: &Value) -> Response {
+    let mut response = body.to_string().into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    no_store(headers);
+    response
+}

@@ -1,0 +1,164 @@
+//! Introspection: rows 43 to 48.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use tenantry_issuer::{Client, Grants, TenantStatus};
+
+use crate::stack::{INTROSPECT, NOW, Stack, claims, signed};
+
+async fn ask(stack: &Stack, tenant: &str, client: &str, token: &str) -> Value {
+    let sent = stack.post_by(INTROSPECT, tenant, client).with("tenant_id", tenant);
+    sent.with("token", token).tokens().await
+}
+
+async fn access_token(stack: &Stack, client: &str) -> (String, Value) {
+    let tokens = stack.token_for(client).tokens().await;
+    (tokens["access_token"].as_str().unwrap().into(), claims(&tokens))
+}
+
+fn inactive() -> Value {
+    json!({ "active": false })
+}
+
+#[tokio::test]
+async fn a43_whoever_asks_authenticates() {
+    let stack = Stack::new().await;
+    let (token, _) = access_token(&stack, "erp-sync").await;
+    let sent = || stack.post(INTROSPECT).with("tenant_id", "tenant1").with("token", &token);
+
+    sent().send().await.assert_invalid_client("credentials_missing");
+    sent().basic("erp-sync", "wrong").send().await.assert_invalid_client("secret_wrong");
+    let answer = sent().header("authorization", &format!("Bearer {token}")).send().await;
+    answer.assert_invalid_client("authorization_scheme");
+    let answer = stack.post_by(INTROSPECT, "tenant1", "erp-sync").with("tenant_id", "tenant1");
+    answer.send().await.assert_refused(400, "invalid_request", "token_missing");
+}
+
+#[tokio::test]
+async fn a44_whatever_is_not_active_or_not_the_callers_gets_one_answer() {
+    let stack = Stack::new().await;
+    let (token, said) = access_token(&stack, "erp-sync").await;
+    let refresh = stack.token_for("renewing").tokens().await["refresh_token"].clone();
+    let refresh = refresh.as_str().unwrap();
+    let key = tenantry_testkit::SigningKey::generate(tenantry_core::Algorithm::Es256, "k");
+    let kid: Value = crate::stack::header(&json!({ "access_token": token }))["kid"].clone();
+    let forged = signed(&key, &json!({ "alg": "ES256", "typ": "at+jwt", "kid": kid }), &said);
+
+    let cut = &token[..token.len() - 4];
+    for text in ["x", "a.b.c", &"A".repeat(64), &forged, cut, &format!("{token}.")] {
+        assert_eq!(ask(&stack, "tenant1", "erp-sync", text).await, inactive(), "{text}");
+    }
+    assert_eq!(ask(&stack, "tenant2", "erp-sync", &token).await, inactive());
+    assert_eq!(ask(&stack, "tenant1", "other", refresh).await, inactive());
+    assert_eq!(ask(&stack, "tenant2", "renewing", refresh).await, inactive());
+    stack.clock.advance(Duration::from_secs(600));
+    assert_eq!(ask(&stack, "tenant1", "erp-sync", &token).await, inactive());
+}
+
+#[tokio::test]
+async fn a45_active_is_what_could_be_used_at_the_caller_now() {
+    let stack = Stack::new().await;
+    let (token, _) = access_token(&stack, "erp-sync").await;
+    register_reader(&stack, "api", &["https://api.erp.example/tenant1"]).await;
+    register_reader(&stack, "reports", &["https://reports.erp.example"]).await;
+
+    assert_eq!(ask(&stack, "tenant1", "api", &token).await["active"], true);
+    assert_eq!(ask(&stack, "tenant1", "reports", &token).await, inactive());
+    stack.clock.advance(Duration::from_millis(599_999));
+    assert_eq!(ask(&stack, "tenant1", "api", &token).await["active"], true);
+    stack.clock.advance(Duration::from_millis(1));
+    assert_eq!(ask(&stack, "tenant1", "api", &token).await, inactive());
+}
+
+#[tokio::test]
+async fn a45_the_tokens_of_a_client_that_was_stopped_are_not_active() {
+    let stack = Stack::new().await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "erp-sync".parse().unwrap());
+    let (token, _) = access_token(&stack, "erp-sync").await;
+
+    stack.store.set_client_enabled(&tenant, &client, false).await.unwrap();
+    stack.clock.advance(Duration::from_secs(30));
+    assert_eq!(ask(&stack, "tenant1", "other", &token).await, inactive());
+    stack.store.set_client_enabled(&tenant, &client, true).await.unwrap();
+    stack.clock.advance(Duration::from_secs(30));
+    assert_eq!(ask(&stack, "tenant1", "other", &token).await["active"], true);
+    stack.store.remove_client(&tenant, &client).await.unwrap();
+    stack.clock.advance(Duration::from_secs(30));
+    assert_eq!(ask(&stack, "tenant1", "other", &token).await, inactive());
+
+    stack.store.set_tenant_status(&tenant, TenantStatus::Suspended).await.unwrap();
+    stack.clock.advance(Duration::from_secs(30));
+    let sent = stack.post_by(INTROSPECT, "tenant1", "other").with("tenant_id", "tenant1");
+    let answer = sent.with("token", &token).send().await;
+    answer.assert_refused(400, "unauthorized_client", "tenant_suspended");
+}
+
+#[tokio::test]
+async fn a46_an_active_token_says_what_it_says_elsewhere() {
+    let stack = Stack::new().await;
+    let (token, mut said) = access_token(&stack, "erp-sync").await;
+
+    let answer = ask(&stack, "tenant1", "erp-sync", &token).await;
+
+    said["active"] = json!(true);
+    said["token_type"] = json!("Bearer");
+    assert_eq!(answer, said);
+    for name in ["scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "tenant_id"] {
+        assert!(answer.get(name).is_some(), "{name}");
+    }
+
+    let refresh = stack.token_for("renewing").with("scope", "journal.read").tokens().await;
+    let refresh = refresh["refresh_token"].as_str().unwrap();
+    assert_eq!(
+        ask(&stack, "tenant1", "renewing", refresh).await,
+        json!({
+            "active": true, "client_id": "renewing", "scope": "tenant1.journal.read",
+            "aud": ["https://api.erp.example/tenant1"], "tenant_id": "tenant1",
+            "iat": NOW.as_secs(), "exp": NOW.as_secs() + 30 * 24 * 60 * 60,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a47_no_token_in_a_url_and_no_answer_in_a_cache() {
+    let stack = Stack::new().await;
+    let get = stack.post(&format!("{INTROSPECT}?token=x")).method(Method::GET).send().await;
+    get.assert_refused(405, "invalid_request", "method");
+    let sent = stack.post_by(&format!("{INTROSPECT}?token=x"), "tenant1", "erp-sync");
+    let answer = sent.with("tenant_id", "tenant1").send().await;
+    answer.assert_refused(400, "invalid_request", "secret_in_query");
+    let sent = stack.post_by(INTROSPECT, "tenant1", "erp-sync").with("tenant_id", "tenant1");
+    let answer = sent.with("token", "x").send().await;
+    // `json` asserts that no cache keeps it.
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, inactive()));
+}
+
+#[tokio::test]
+async fn a48_nobody_of_one_tenant_learns_of_the_tokens_of_another() {
+    let stack = Stack::new().await;
+    let (token, _) = access_token(&stack, "erp-sync").await;
+    for client in ["erp-sync", "renewing", "other"] {
+        assert_eq!(ask(&stack, "tenant2", client, &token).await, inactive());
+        let path = "/tenant2/oauth/introspect";
+        let sent = stack.post_by(path, "tenant2", client).with("token", &token);
+        assert_eq!(sent.tokens().await, inactive());
+    }
+    let sent = stack.post_by(INTROSPECT, "tenant2", "erp-sync").with("tenant_id", "tenant1");
+    sent.with("token", &token).send().await.assert_invalid_client("secret_wrong");
+}
+
+/// A resource server: a client that obtains nothing.
+async fn register_reader(stack: &Stack, id: &str, audiences: &[&str]) {
+    let tenant = "tenant1".parse().unwrap();
+    let like = stack.store.client(&tenant, &"erp-sync".parse().unwrap()).await.unwrap().unwrap();
+    let client = Client {
+        id: id.parse().unwrap(),
+        grants: Grants { client_credentials: false, refresh_token: false },
+        audiences: audiences.iter().copied().map(String::from).collect(),
+        ..like
+    };
+    stack.store.add_client(&client).await.unwrap();
+}

@@ -1,0 +1,98 @@
+//! The log of what happened.
+
+use tenantry_issuer::{AuditEvent, AuditOutcome};
+
+use crate::fixture::{Fixture, NOW, SECOND, client_id, tenant_id};
+use crate::on_both;
+
+on_both! {
+    events_are_found_as_they_were_written,
+    events_are_read_in_pages,
+    a_batch_is_written_whole_or_not_at_all,
+    what_was_written_cannot_be_changed_even_in_sql,
+    events_outlive_their_tenant_and_pruning,
+}
+
+fn an_event(action: &str) -> AuditEvent {
+    AuditEvent {
+        at: NOW,
+        actor: "client".into(),
+        action: action.into(),
+        tenant: Some(tenant_id("acme")),
+        client: Some(client_id("sync")),
+        grant: Some("client_credentials".into()),
+        scopes: vec!["finance.write".into(), "journal.create".into()],
+        outcome: AuditOutcome::Done,
+        reason: None,
+    }
+}
+
+async fn events_are_found_as_they_were_written(fixture: Fixture) {
+    let bare = AuditEvent {
+        at: NOW - SECOND,
+        tenant: None,
+        client: None,
+        grant: None,
+        scopes: Vec::new(),
+        outcome: AuditOutcome::Refused,
+        reason: Some("invalid_client".into()),
+        ..an_event("token.issue")
+    };
+    let failed = AuditEvent { outcome: AuditOutcome::Failed, ..an_event("keys.rotate") };
+    let events = [an_event("token.issue"), bare, failed];
+    fixture.store.append_audit(&events).await.unwrap();
+    fixture.store.append_audit(&[]).await.unwrap();
+    let entries = fixture.store.audit(0, 10).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(entries.into_iter().map(|entry| entry.event).collect::<Vec<_>>(), events);
+}
+
+async fn events_are_read_in_pages(fixture: Fixture) {
+    for number in 0..5 {
+        fixture.store.append_audit(&[an_event(&number.to_string())]).await.unwrap();
+    }
+    let page = async |after, limit| {
+        let entries = fixture.store.audit(after, limit).await.unwrap();
+        entries.into_iter().map(|entry| entry.number).collect::<Vec<_>>()
+    };
+    assert_eq!(page(0, 2).await, [1, 2]);
+    assert_eq!(page(2, 2).await, [3, 4]);
+    assert_eq!(page(4, u32::MAX).await, [5]);
+    assert_eq!(page(5, 2).await, [0; 0]);
+    assert_eq!(page(u64::MAX, 2).await, [0; 0]);
+    assert_eq!(page(0, 0).await, [0; 0]);
+}
+
+async fn a_batch_is_written_whole_or_not_at_all(fixture: Fixture) {
+    let taken = "INSERT INTO audit_event (number, at, actor, action, scopes, outcome) \
+                 VALUES (2, 0, 'operator', 'test', '[]', 'done')";
+    fixture.run(taken, taken).await.unwrap();
+    assert!(fixture.store.append_audit(&[an_event("a"), an_event("b")]).await.is_err());
+    assert_eq!(fixture.store.audit(0, 10).await.unwrap().len(), 1);
+    // The numbers were not used up.
+    fixture.store.append_audit(&[an_event("a")]).await.unwrap();
+    assert_eq!(fixture.store.audit(0, 1).await.unwrap()[0].event, an_event("a"));
+}
+
+async fn what_was_written_cannot_be_changed_even_in_sql(fixture: Fixture) {
+    fixture.store.append_audit(&[an_event("a")]).await.unwrap();
+    let replace = "INSERT OR REPLACE INTO audit_event (number, at, actor, action, scopes, outcome) \
+                   VALUES (1, 0, 'operator', 'test', '[]', 'done')";
+    for (sqlite, postgres) in [
+        ("UPDATE audit_event SET actor = ''", "UPDATE audit_event SET actor = ''"),
+        ("DELETE FROM audit_event", "DELETE FROM audit_event"),
+        (replace, "TRUNCATE audit_event"),
+    ] {
+        let refused = fixture.run(sqlite, postgres).await.unwrap_err();
+        assert!(refused.contains("audit events are immutable"), "{sqlite}: {refused}");
+    }
+    assert_eq!(fixture.store.audit(0, 10).await.unwrap()[0].event, an_event("a"));
+}
+
+async fn events_outlive_their_tenant_and_pruning(fixture: Fixture) {
+    let client = fixture.register("acme").await;
+    fixture.store.append_audit(&[an_event("a")]).await.unwrap();
+    fixture.store.remove_tenant(&client.tenant).await.unwrap();
+    fixture.store.prune(NOW + SECOND * 1_000_000).await.unwrap();
+    assert_eq!(fixture.store.audit(0, 10).await.unwrap()[0].event, an_event("a"));
+}

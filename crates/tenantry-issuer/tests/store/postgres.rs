@@ -1,0 +1,147 @@
+//! A database of PostgreSQL for each test: on the server that `DATABASE_URL` names, else on a server
+//! of this process, if PostgreSQL is installed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+
+/// A database that nobody else uses.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+    name: String,
+}
+
+impl Database {
+    /// `None`, and a line that says so, if there is no PostgreSQL.
+    pub(crate) async fn create() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = server()?;
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tenantry_test_{}_{count}", std::process::id());
+        execute(server, format!("CREATE DATABASE {name}")).await;
+        Some(Self { url: server.url_of(&name), name })
+    }
+
+    /// Removes it, whoever is still connected.
+    pub(crate) async fn remove(self) {
+        if let Some(server) = server() {
+            execute(server, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        }
+    }
+}
+
+async fn execute(server: &Server, sql: String) {
+    let mut connection = PgConnection::connect(&server.url).await.expect("PostgreSQL answers");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+struct Server {
+    /// Of a database that is always there.
+    url: String,
+    /// Ends the server when this process ends, however it does: see `start`.
+    _own: Option<Child>,
+}
+
+impl Server {
+    fn url_of(&self, database: &str) -> String {
+        let mut url = url::Url::parse(&self.url).expect("DATABASE_URL is a URL");
+        url.set_path(database);
+        url.into()
+    }
+}
+
+fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(find).as_ref()
+}
+
+fn find() -> Option<Server> {
+    if let Ok(url) = std::env::var("DATABASE_URL")
+        && url.starts_with("postgres")
+    {
+        return Some(Server { url, _own: None });
+    }
+    let server = programs().map(|programs| start(&programs));
+    if server.is_none() {
+        let required = std::env::var("TENANTRY_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+        assert!(
+            !required,
+            "PostgreSQL is required, but DATABASE_URL is not set and initdb is not installed"
+        );
+        // Past the capture of the test's output.
+        let line = "SKIPPED: no PostgreSQL (set DATABASE_URL, or install it)\n";
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    server
+}
+
+/// The folder with `initdb` and `pg_ctl`: one on the `PATH`, or where Debian puts the newest.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut debian: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
+        })
+        .collect();
+    debian.sort();
+    std::env::split_paths(&path)
+        .chain(debian.into_iter().rev().map(|(_, folder)| folder))
+        .find(|folder| folder.join("initdb").is_file() && folder.join("pg_ctl").is_file())
+}
+
+/// Starts a server that listens on a socket in a temporary folder, and nowhere else.
+///
+/// A shell holds it: when this process is gone, the shell's input ends, and it stops the server and
+/// removes the folder.
+fn start(programs: &Path) -> Server {
+    const HOLD: &str = r#"
+        trap '' INT TERM
+        "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync \
+            --locale-provider=icu --icu-locale=en-US >"$2/log" 2>&1 ||
+            { rm -rf "$2/data"; "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1; }
+        "$1/pg_ctl" -D "$2/data" -l "$2/log" -w -t 60 \
+            -o "-k '$2' -c listen_addresses='' -c fsync=off" start >/dev/null 2>&1 &&
+            echo ready || cat "$2/log"
+        exec 1>&-
+        cat >/dev/null
+        "$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1
+        rm -rf "$2"
+    "#;
+    let dir = TempDir::with_prefix("tenantry-pg-").unwrap().keep();
+    let mut command = Command::new("sh");
+    command.args(["-c", HOLD, "sh"]).arg(programs).arg(&dir);
+    command.current_dir(&dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // PostgreSQL refuses to run as root.
+    if id(&["-u"]) == Some(0) {
+        let user = id(&["-u", "postgres"]).expect("a user `postgres`, since this is root");
+        let group = id(&["-g", "postgres"]).expect("the group of `postgres`");
+        chown(&dir, Some(user), Some(group)).unwrap();
+        command.uid(user).gid(group);
+    }
+    let mut holder = command.spawn().expect("a shell");
+    let mut said = BufReader::new(holder.stdout.take().expect("piped")).lines();
+    let first = said.next().expect("a line").unwrap();
+    if first != "ready" {
+        let rest: Vec<_> = said.map_while(Result::ok).collect();
+        panic!("PostgreSQL did not start: {first}\n{}", rest.join("\n"));
+    }
+    let url = format!("postgres://postgres@localhost/postgres?host={}", dir.display());
+    Server { url, _own: Some(holder) }
+}
+
+fn id(args: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(args).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
