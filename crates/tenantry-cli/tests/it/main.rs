@@ -5,7 +5,6 @@
     clippy::unwrap_used,
     reason = "helpers of tests fail the test"
 )]
-
 #![cfg(unix)]
 
 mod clients;
