@@ -1,5 +1,3 @@
-//! The access tokens of this server, recognised when they come back.
-
 //! The access tokens of this server: signed here, and recognised when they come back.
 
 use std::fmt;
