@@ -484,7 +484,9 @@ async fn the_page_lists_what_is_recorded_and_nothing_else() {
     let recorder = DebuggingRecorder::new();
     let _guard = set_default_local_recorder(&recorder);
     let recorded = everything(&recorder.snapshotter()).await;
-    assert_eq!(recorded, table());
+    // Here no authorization server runs.
+    let listed = table().into_iter().filter(|(name, ..)| !name.starts_with("tenantry_issuer_"));
+    assert_eq!(recorded, listed.collect());
 }
 
 #[test]

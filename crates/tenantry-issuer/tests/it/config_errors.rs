@@ -65,7 +65,7 @@ fn a_value_that_cannot_be_used() {
         ("tenant_header = \"x tenant\"", "4: tenant_header: this is not a header's name"),
         (
             "tenant_header = \"authorization\"",
-            "4: tenant_header: this header means something else already",
+            "4: tenant_header: this header means something else already: take one of your own, such as `x-tenant-id`",
         ),
         (
             "tenant_claims = []",
