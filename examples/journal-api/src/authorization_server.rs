@@ -62,8 +62,13 @@ impl AuthorizationServer {
     ///
     /// # Errors
     ///
-    /// If the port or the database cannot be had, or is no place for an issuer without TLS.
+    /// If the port or the database cannot be had, or the address is not loopback: there is no TLS.
     pub async fn start(address: SocketAddr) -> Result<Self, RunError> {
+        if !reachable(address).ip().is_loopback() {
+            let why =
+                format!("{address} is not loopback; choose an address with --issuer-listen ADDR");
+            return Err(RunError::Issuer(why.into()));
+        }
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| RunError::Listen {
             what: "the demonstration's issuer",
