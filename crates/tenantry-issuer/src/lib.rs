@@ -14,6 +14,7 @@ mod config_error;
 mod config_file;
 mod config_format;
 mod credentials;
+mod cross_origin;
 mod document;
 mod endpoints;
 mod form;

@@ -7,12 +7,14 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use http::Request;
 
 use tenantry_core::Clock;
 
+use crate::cross_origin::{preflight, readable};
 use crate::endpoints::Endpoints;
 use crate::introspect::introspect;
 use crate::keys::KeyRing;
@@ -35,7 +37,8 @@ use crate::trail::Trail;
 /// | `POST /oauth/introspect`, `/{tenant}/oauth/introspect` | what a token says ([RFC 7662])             |
 /// | `POST /oauth/revoke`, `/{tenant}/oauth/revoke`        | that it says nothing any more ([RFC 7009]) |
 ///
-/// Each wants a client that authenticates and a tenant that is named.
+/// Each wants a client that authenticates and a tenant that is named. Pages of other origins may use the
+/// first.
 ///
 /// [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 /// [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
@@ -92,7 +95,7 @@ impl OAuthEndpoints {
     pub fn router(&self) -> Router {
         let mut router = Router::new();
         for (path, endpoint) in [
-            (Endpoints::TOKEN, only_post(token)),
+            (Endpoints::TOKEN, only_post(token).options(allow).layer(map_response(readable))),
             (Endpoints::INTROSPECTION, only_post(introspection)),
             (Endpoints::REVOCATION, only_post(revocation)),
         ] {
@@ -155,6 +158,11 @@ async fn token(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) 
     let mut trail = Trail::new("token.issue");
     let result = issue(&endpoints, request, &mut trail).await;
     endpoints.answer(trail, result)
+}
+
+/// A browser asks, for a page of another origin. Nobody is judged yet, so nothing is accounted for.
+async fn allow(State(endpoints): State<OAuthEndpoints>) -> Response {
+    preflight(endpoints.settings().tenant_header())
 }
 
 async fn introspection(

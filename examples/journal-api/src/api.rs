@@ -43,8 +43,9 @@ use crate::store::Journal;
 /// The most bytes of a request's body.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Returns the routes for tenants, guarded by `erp`, and what there is to know about them.
-pub fn router(erp: &ResourceServer, journal: Journal) -> (Router, OpenApi) {
+/// Returns the routes for tenants, guarded by `erp`, and what there is to know about them: tokens
+/// are from `token_url`.
+pub fn router(erp: &ResourceServer, journal: Journal, token_url: &str) -> (Router, OpenApi) {
     let sent = [408, 409, 413, 415, 422];
     let (routes, mut document) = OpenApiRouter::with_openapi(document::empty())
         .routes(operation(scoped_routes!(entries::create), &sent))
@@ -54,7 +55,7 @@ pub fn router(erp: &ResourceServer, journal: Journal) -> (Router, OpenApi) {
         .routes(operation(scoped_routes!(balance::trial_balance), &[422]))
         .routes(operation(routes!(whoami::whoami), &[]))
         .split_for_parts();
-    document::secure(&mut document, &erp.policy());
+    document::secure(&mut document, &erp.policy(), token_url);
     let guarded = routes
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

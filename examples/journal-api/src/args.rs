@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Run the demonstration's issuer here [default: 127.0.0.1:9000]
+    /// Run the demonstration's issuer here, on loopback [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR", conflicts_with = "policy")]
     pub issuer_listen: Option<SocketAddr>,
 

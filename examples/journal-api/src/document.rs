@@ -26,8 +26,8 @@ use crate::problem::Problem;
 /// The security scheme for who has a token already.
 const PASTED: &str = "pasted_token";
 
-/// The token endpoint is the issuer's, and the document is the same for every issuer.
-const TOKEN_URL: &str = "https://auth.erp.example/token";
+/// The token endpoint that a document names if its service does not know the one of its issuer.
+pub const TOKEN_URL: &str = "https://auth.erp.example/token";
 
 const ABOUT: &str = "\
 Journal entries for several tenants. The tenant comes from the access token; the path has to name \
@@ -72,8 +72,8 @@ pub(crate) fn operation<T>(
 }
 
 /// States what each operation needs of a token.
-pub(crate) fn secure(document: &mut OpenApi, policy: &Policy) {
-    Protection::new(policy, TOKEN_URL)
+pub(crate) fn secure(document: &mut OpenApi, policy: &Policy, token_url: &str) {
+    Protection::new(policy, token_url)
         .describe("finance.write", "change the books of the tenant")
         .describe("journal.create", "book entries of the tenant")
         .describe("journal.read", "see the entries of the tenant")

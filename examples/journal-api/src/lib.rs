@@ -18,11 +18,12 @@
 //! | answers that are not entries | [`problem`] |
 //!
 //! The rest starts it: [`args`], [`run`], [`run_error`], and for the demonstration [`demo`],
-//! [`tour`], [`table`].
+//! [`authorization_server`], [`tour`], [`table`].
 
 pub mod amount;
 pub mod api;
 pub mod args;
+pub mod authorization_server;
 pub mod balance;
 pub mod booked;
 pub mod connections;

@@ -5,9 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use tenantry::{Policy, PolicyError, PolicyFile};
+use tenantry_testkit::TestIssuer;
 
 use crate::args::Args;
+use crate::authorization_server::AuthorizationServer;
 use crate::demo::{self, Demo};
+use crate::document::TOKEN_URL;
 use crate::run_error::RunError;
 use crate::serve::{self, Service};
 use crate::store::Journal;
@@ -37,7 +40,8 @@ async fn with_policy(file: &Path, args: &Args) -> Result<(), RunError> {
     let erp = policy.build().await?;
     #[cfg(unix)]
     erp.reload_on_hangup().map_err(RunError::Serve)?;
-    let service = Service::new(listener, &erp, journal.clone()).map_err(RunError::Serve)?;
+    let service =
+        Service::new(listener, &erp, journal.clone(), TOKEN_URL).map_err(RunError::Serve)?;
     let service = service.metrics_on(collector);
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     say(format_args!("journal-api listens on http://{}", service.address()));
@@ -64,7 +68,7 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let demo = Demo::start(listen, issuer, args.database.as_deref()).await?;
     let stop = serve::stop_signal().map_err(RunError::Serve)?;
     let url = demo.url();
-    let Demo { service, issuer, journal } = demo;
+    let Demo { service, issuer, legacy, journal } = demo;
     say(format_args!("journal-api listens on {url}, its issuer on {}\n", issuer.url()));
 
     let serving = service.metrics_on(collector).run(stop);
@@ -72,27 +76,34 @@ async fn demonstrate(args: &Args) -> Result<(), RunError> {
     let mut toured = Ok(());
     let stopped = tokio::select! {
         () = &mut serving => true,
-        played = show_tour(&url, &issuer), if !args.no_tour => {
+        played = show_tour(&url, &issuer, &legacy), if !args.no_tour => {
             toured = played;
             false
         }
         () = std::future::ready(()), if args.no_tour => false,
     };
     if !stopped {
-        // After the tour, which rotates the issuer's key.
-        let lines = demo::curl_lines(&url, &issuer);
-        say(format_args!(
-            "Serving until Ctrl-C. Try it, with tokens good for an hour, or at {url}/docs (Authorize, pasted_token):\n\n\
-             {lines}"
-        ));
+        // After the tour, which replaces the issuer's keys.
+        match demo::curl_lines(&url, &issuer).await {
+            Ok(lines) => say(format_args!(
+                "Serving until Ctrl-C. Try it: the first line gets a token, the others have one good for an hour. Or at {url}/docs\n\
+                 (Authorize, access_token with the id and secret of the first line, or pasted_token):\n\n{lines}"
+            )),
+            Err(error) => toured = toured.and(Err(error)),
+        }
         serving.await;
     }
     journal.close().await;
+    issuer.stop().await;
     toured
 }
 
-async fn show_tour(url: &str, issuer: &tenantry_testkit::TestIssuer) -> Result<(), RunError> {
-    let rows = tour::play(url, issuer).await.map_err(RunError::Tour)?;
+async fn show_tour(
+    url: &str,
+    issuer: &AuthorizationServer,
+    legacy: &TestIssuer,
+) -> Result<(), RunError> {
+    let rows = tour::play(url, issuer, legacy).await.map_err(RunError::Tour)?;
     say(Table(&rows));
     Ok(())
 }

@@ -24,6 +24,8 @@ pub enum RunError {
     },
     /// `RUST_LOG` is not a filter.
     Filter(String),
+    /// The demonstration's issuer cannot be set up.
+    Issuer(Box<dyn Error + Send + Sync>),
     /// A port cannot be had.
     Listen {
         /// Who wanted it.
@@ -37,8 +39,8 @@ pub enum RunError {
     },
     /// The service was running, and stopped.
     Serve(io::Error),
-    /// The service was running, but did not answer the tour.
-    Tour(reqwest::Error),
+    /// The service was running, but the tour did not get its answers, or its tokens.
+    Tour(Box<dyn Error + Send + Sync>),
 }
 
 impl RunError {
@@ -46,7 +48,11 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Database { .. } | Self::Filter(_) | Self::Listen { .. } => 2,
+            Self::Config(_)
+            | Self::Database { .. }
+            | Self::Filter(_)
+            | Self::Issuer(_)
+            | Self::Listen { .. } => 2,
             Self::Serve(_) | Self::Tour(_) => 1,
         }
     }
@@ -64,13 +70,17 @@ impl fmt::Display for RunError {
                 write_source(f, source)
             }
             Self::Filter(why) => write!(f, "cannot read RUST_LOG: {why}"),
+            Self::Issuer(error) => {
+                write!(f, "the demonstration's issuer cannot be set up: {error}")?;
+                write_source(f, &**error)
+            }
             Self::Listen { what, address, remedy, source } => {
                 write!(f, "{what} cannot listen on {address}: {source}; {remedy}")
             }
             Self::Serve(error) => write!(f, "cannot go on serving: {error}"),
             Self::Tour(error) => {
                 write!(f, "the tour was not answered: {error}")?;
-                write_source(f, error)
+                write_source(f, &**error)
             }
         }
     }

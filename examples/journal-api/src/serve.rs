@@ -31,14 +31,20 @@ pub struct Service {
 }
 
 impl Service {
-    /// Puts the routes for tenants, guarded by `erp`, and those for health on `listener`.
+    /// Puts the routes for tenants, guarded by `erp`, and those for health on `listener`. Its document
+    /// says that tokens are from `token_url`.
     ///
     /// # Errors
     ///
     /// If the listener does not know its address.
-    pub fn new(listener: TcpListener, erp: &ResourceServer, journal: Journal) -> io::Result<Self> {
+    pub fn new(
+        listener: TcpListener,
+        erp: &ResourceServer,
+        journal: Journal,
+        token_url: &str,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (api, document) = api::router(erp, journal.clone());
+        let (api, document) = api::router(erp, journal.clone(), token_url);
         let routes = health::router(erp.clone(), journal);
         // Empty, unless the policy has `metadata = true`.
         let metadata = erp.metadata_router();

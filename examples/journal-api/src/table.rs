@@ -91,7 +91,8 @@ const fn colour(status: u16) -> Style {
     }
 }
 
-/// Breaks `text` at spaces into lines of at most `width` characters; a longer word is cut.
+/// Breaks `text` at spaces into lines of at most `width` characters; a longer word is cut, after a
+/// `/` if it has one.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -102,6 +103,8 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
             lines.push(std::mem::take(&mut line));
         }
         while let Some((cut, _)) = word.char_indices().nth(width) {
+            let cut =
+                word.get(..cut).and_then(|head| head.rfind('/')).map_or(cut, |slash| slash + 1);
             let (head, tail) = word.split_at(cut);
             lines.push(head.to_owned());
             word = tail;
@@ -162,6 +165,14 @@ X-Tenant-ID: tenant2                                            token. The path 
                                                                 token.
 ";
         assert_eq!(plain(&Table(&[row()])), expected);
+    }
+
+    #[test]
+    fn a_url_that_is_too_long_is_cut_after_a_slash() {
+        let url = "audience=https://api.erp.example/tenant1";
+        assert_eq!(wrap(url, 30), ["audience=https://", "api.erp.example/tenant1"]);
+        assert_eq!(wrap("/ééé", 3), ["/", "ééé"]);
+        assert_eq!(wrap("ééé/é", 3), ["ééé", "/é"]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The token endpoint, whatever the grant: rows 1 to 9.
 
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, RETRY_AFTER,
+};
 use http::{Method, StatusCode};
 
 use tenantry_issuer::AuditOutcome;
@@ -59,10 +62,11 @@ async fn the_storys_failing_request_is_told_how_to_name_the_tenant() {
 async fn a1_the_endpoints_take_a_form_by_post_and_nothing_else() {
     let stack = Stack::new().await;
     for path in [TOKEN, INTROSPECT, REVOKE, "/tenant1/oauth/token"] {
-        for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS] {
+        let allow = if path.ends_with("/token") { "POST, OPTIONS" } else { "POST" };
+        for method in [Method::GET, Method::PUT, Method::DELETE] {
             let answer = stack.post(path).method(method).send().await;
             answer.assert_refused(405, "invalid_request", "method");
-            assert_eq!(answer.all(ALLOW), ["POST"]);
+            assert_eq!(answer.all(ALLOW), [allow]);
         }
         for (kind, body) in [
             ("application/json", r#"{"grant_type":"client_credentials"}"#),
@@ -280,5 +284,42 @@ async fn what_is_not_registered_does_not_get_into_the_log() {
     assert_eq!(event.actor, "address 192.0.2.1");
     for word in ["nobody", "made-up", "hush"] {
         assert!(!format!("{event:?}").contains(word), "{event:?}");
+    }
+}
+
+/// CHECKLIST A 54.
+#[tokio::test]
+async fn a54_a_page_of_another_origin_may_use_the_token_endpoint_and_no_other() {
+    let stack = Stack::new().await;
+    for path in [TOKEN, "/tenant1/oauth/token"] {
+        let preflight = stack.post(path).method(Method::OPTIONS).send().await;
+        assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+        assert_eq!(preflight.all(ACCESS_CONTROL_ALLOW_ORIGIN), ["*"]);
+        assert_eq!(preflight.all(ACCESS_CONTROL_ALLOW_METHODS), ["POST"]);
+        assert_eq!(
+            preflight.all(ACCESS_CONTROL_ALLOW_HEADERS),
+            ["authorization, content-type, x-requested-with, x-tenant-id"]
+        );
+    }
+    let granted = stack.token_for("erp-sync").send().await;
+    assert_eq!(granted.status, StatusCode::OK);
+    let refused = stack.post(TOKEN).with("grant_type", "client_credentials").send().await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    for answer in [granted, refused] {
+        assert_eq!(answer.all(ACCESS_CONTROL_ALLOW_ORIGIN), ["*"]);
+        assert_eq!(answer.all(ACCESS_CONTROL_EXPOSE_HEADERS), ["retry-after, www-authenticate"]);
+        // What the browser itself has of the issuer stays out of it.
+        assert!(answer.all(ACCESS_CONTROL_ALLOW_CREDENTIALS).is_empty());
+    }
+
+    for path in [INTROSPECT, REVOKE, "/tenant1/oauth/introspect", "/tenant1/oauth/revoke"] {
+        let preflight = stack.post(path).method(Method::OPTIONS).send().await;
+        preflight.assert_refused(405, "invalid_request", "method");
+        assert_eq!(preflight.all(ALLOW), ["POST"]);
+        let posted = stack.post_by(path, "tenant1", "erp-sync").send().await;
+        for answer in [preflight, posted] {
+            assert!(answer.all(ACCESS_CONTROL_ALLOW_ORIGIN).is_empty(), "{path}");
+            assert!(answer.all(ACCESS_CONTROL_ALLOW_HEADERS).is_empty(), "{path}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Nothing crosses tenants.
 
 use journal_api::api;
+use journal_api::document::TOKEN_URL;
 use journal_api::store::Journal;
 use serde_json::json;
 use tenantry_testkit::{AttackSuite, Probe, TestIssuer};
@@ -40,7 +41,10 @@ async fn nothing_crosses_tenants() {
                 .tenant_path("/{tenant}/{*rest}")
                 .tenant_header("x-tenant-id")
         })
-        .run(async |erp| api::router(&erp, Journal::open_temporary().await.unwrap()).0)
+        .run(async |erp| {
+            let journal = Journal::open_temporary().await.unwrap();
+            api::router(&erp, journal, TOKEN_URL).0
+        })
         .await;
     report.assert_clean();
 }

@@ -1,4 +1,5 @@
 use journal_api::demo;
+use journal_api::document::TOKEN_URL;
 use journal_api::serve::{Service, listen};
 use journal_api::store::Journal;
 use reqwest::StatusCode;
@@ -16,7 +17,7 @@ async fn text(url: &str, path: &str) -> (StatusCode, String) {
 #[tokio::test]
 async fn a_service_with_keys_and_a_database_is_healthy_and_ready_without_a_token() {
     let app = Running::start().await;
-    app.book("tenant1").await; // by now the keys are there
+    app.ask_for_keys().await;
 
     assert_eq!(text(&app.url, "/healthz").await, (StatusCode::OK, "ok\n".into()));
     let ready = (StatusCode::OK, "keys: ready\ndatabase: ready\n".into());
@@ -26,7 +27,7 @@ async fn a_service_with_keys_and_a_database_is_healthy_and_ready_without_a_token
 #[tokio::test]
 async fn a_service_whose_database_does_not_answer_is_healthy_but_not_ready() {
     let app = Running::start().await;
-    app.book("tenant1").await;
+    app.ask_for_keys().await;
     app.journal.close().await;
 
     assert_eq!(text(&app.url, "/healthz").await.0, StatusCode::OK);
@@ -62,7 +63,7 @@ async fn a_service_whose_issuer_is_down_starts_and_says_so() {
     .unwrap();
     let erp = ResourceServer::from_policy_file(&policy).await.unwrap();
     let journal = Journal::open_temporary().await.unwrap();
-    let service = Service::new(listen(ANY_PORT).await.unwrap(), &erp, journal).unwrap();
+    let service = Service::new(listen(ANY_PORT).await.unwrap(), &erp, journal, TOKEN_URL).unwrap();
     let url = format!("http://{}", service.address());
     let serving = tokio::spawn(service.run(std::future::pending()));
 

@@ -6,6 +6,7 @@
 )]
 
 mod attacks;
+mod authorization_server;
 mod balance;
 mod document;
 mod entries;

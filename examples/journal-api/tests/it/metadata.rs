@@ -1,5 +1,6 @@
 //! What the service says about itself, if its policy says that it should.
 
+use journal_api::document::TOKEN_URL;
 use journal_api::serve::{Service, listen};
 use journal_api::store::Journal;
 use reqwest::StatusCode;
@@ -22,7 +23,7 @@ async fn a_challenge_leads_to_the_metadata() {
         .await
         .unwrap();
     let journal = Journal::open_temporary().await.unwrap();
-    let service = Service::new(listen(ANY_PORT).await.unwrap(), &erp, journal).unwrap();
+    let service = Service::new(listen(ANY_PORT).await.unwrap(), &erp, journal, TOKEN_URL).unwrap();
     let url = format!("http://{}", service.address());
     let _serving = tokio::spawn(service.run(std::future::pending()));
 

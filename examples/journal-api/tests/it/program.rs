@@ -121,6 +121,13 @@ fn a_port_that_is_taken_is_one_line_that_says_which_and_what_to_do() {
 }
 
 #[test]
+fn an_issuer_without_tls_is_not_for_other_machines() {
+    let args = ["--listen", ANY, "--issuer-listen", "192.0.2.1:9000"];
+    let line = refusal(program().args(args));
+    assert!(line.contains("192.0.2.1:9000") && line.contains(" --issuer-listen "), "{line}");
+}
+
+#[test]
 fn an_unknown_option_is_exit_code_2() {
     assert_eq!(program().arg("--tenant=tenant1").output().unwrap().status.code(), Some(2));
 }

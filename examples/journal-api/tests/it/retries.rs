@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use futures_util::future::{Either, join_all, select};
 use journal_api::demo::{self, Demo};
+use journal_api::document::TOKEN_URL;
 use journal_api::store::Journal;
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, StatusCode};
@@ -162,7 +163,8 @@ async fn isolation_the_keys_of_two_subjects_or_issuers_of_a_tenant_do_not_meet()
         settings = settings.issuer(named.tenants(["tenant1"]).shared_tenants(["tenant1"]));
     }
     let erp = settings.build().await.unwrap();
-    let app = journal_api::api::router(&erp, Journal::open_temporary().await.unwrap()).0;
+    let journal = Journal::open_temporary().await.unwrap();
+    let app = journal_api::api::router(&erp, journal, TOKEN_URL).0;
     let replayed = async |token: TokenBuilder| {
         let request = Request::post(OURS)
             .header("authorization", format!("Bearer {}", token.sign()))

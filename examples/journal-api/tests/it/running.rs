@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use journal_api::authorization_server::AuthorizationServer;
 use journal_api::demo::{self, Demo};
 use journal_api::store::Journal;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -16,6 +17,8 @@ pub(crate) const ANY_PORT: SocketAddr =
 
 pub(crate) struct Running {
     pub(crate) url: String,
+    pub(crate) server: AuthorizationServer,
+    /// The issuer from before, which signs whatever a test needs.
     pub(crate) issuer: TestIssuer,
     pub(crate) journal: Journal,
     pub(crate) stop: oneshot::Sender<()>,
@@ -30,15 +33,23 @@ impl Running {
 
     pub(crate) fn of(demo: Demo) -> Self {
         let url = demo.url();
-        let Demo { service, issuer, journal } = demo;
+        let Demo { service, issuer: server, legacy: issuer, journal } = demo;
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(service.run(async { stopped.await.unwrap_or_default() }));
-        Self { url, issuer, journal, stop, serving, client: client() }
+        Self { url, server, issuer, journal, stop, serving, client: client() }
     }
 
     /// A token for everything in the journal of `tenant`.
     pub(crate) fn token(&self, tenant: &str) -> String {
         demo::token(&self.issuer, tenant).sign()
+    }
+
+    /// Lets the service ask the issuer for its keys, by a token of that one.
+    pub(crate) async fn ask_for_keys(&self) {
+        let audience = demo::audience("tenant1");
+        let token = self.server.token(&self.client, "tenant1", demo::JOURNAL_SYNC, &audience);
+        let (status, _) = answer(self.get("/tenant1/whoami", &token.await.unwrap())).await;
+        assert_eq!(status, StatusCode::OK);
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> RequestBuilder {

@@ -6,10 +6,13 @@ use crate::running::Running;
 async fn every_request_of_the_tour_gets_the_status_and_code_it_is_there_to_show() {
     let app = Running::start().await;
 
-    let rows = tour::play(&app.url, &app.issuer).await.unwrap();
+    let rows = tour::play(&app.url, &app.server, &app.issuer).await.unwrap();
 
     let got: Vec<_> = rows.iter().map(|row| (row.status, row.code.as_deref())).collect();
     let expected = [
+        (400, Some("invalid_request")),
+        (200, None),
+        (400, Some("invalid_scope")),
         (201, None),
         (201, None),
         (403, Some("scope_missing")),
@@ -26,6 +29,13 @@ async fn every_request_of_the_tour_gets_the_status_and_code_it_is_there_to_show(
     for row in &rows {
         assert!(!row.why.is_empty(), "no reason for {:?}", row.story);
     }
+    // The first refusal says what to change, and the third whose scopes they are.
+    for part in ["audience=https://api.erp.example/{tenant}", "tenant_id", "/{tenant}/oauth/token"]
+    {
+        assert!(rows[0].why.contains(part), "{}", rows[0].why);
+    }
+    assert_eq!(rows[1].why, "a token for tenant1.finance.write tenant1.journal.create");
+    assert!(rows[2].why.contains("tenant1") && rows[2].why.contains("tenant2"), "{}", rows[2].why);
     // What was refused was not booked.
     assert_eq!((app.count("tenant1").await, app.count("tenant2").await), (2, 1));
 }
@@ -33,7 +43,7 @@ async fn every_request_of_the_tour_gets_the_status_and_code_it_is_there_to_show(
 #[tokio::test]
 async fn the_table_of_the_tour_fits_a_hundred_columns() {
     let app = Running::start().await;
-    let rows = tour::play(&app.url, &app.issuer).await.unwrap();
+    let rows = tour::play(&app.url, &app.server, &app.issuer).await.unwrap();
 
     let table = table::Table(&rows).to_string();
 
