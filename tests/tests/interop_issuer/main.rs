@@ -39,8 +39,7 @@ async fn accepts_tokens(program: Program, algorithms: &[&str]) -> Outcome<()> {
             let judged: Value = program.run(&task).await?;
             issuer.assert_claims(&judged["accepted"]);
             // Otherwise it accepts anything.
-            let refused = &judged["refused"];
-            assert!(*refused == "aud" || *refused == "JWT_CLAIM_VALIDATION_FAILED", "{refused}");
+            assert_eq!(judged["refused"], "aud");
         }
     }
     Ok(())
