@@ -3,6 +3,7 @@
 //! The npm and PyPI packages are driven by the programs in the folder `interop`, whose README says
 //! how; `scripts/interop` installs them. Where they are missing, that is said on one line and skipped,
 //! unless `TENANTRY_REQUIRE_INTEROP=1`. The `oauth2` crate is always there.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 mod exchange;
 mod issuer;
