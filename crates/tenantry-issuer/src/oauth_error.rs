@@ -3,6 +3,7 @@
 //! | the request                                  | status | `error`                                       |
 //! |----------------------------------------------|--------|-----------------------------------------------|
 //! | cannot be read, or names no tenant, or two    | 400    | `invalid_request`                             |
+//! | has an audience or resource of another tenant | 400    | `invalid_target`                              |
 //! | does not prove a client of this tenant        | 401    | `invalid_client`, one text for every cause     |
 //! | is not what this client may ask for           | 400    | `unauthorized_client`, `unsupported_grant_type` |
 //! | asks for a scope or an audience beyond it     | 400    | `invalid_scope`, `invalid_target`             |

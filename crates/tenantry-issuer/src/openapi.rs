@@ -157,22 +157,28 @@ fn json_of(schema: &str) -> Value {
     json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
-/// The parameters that every form may have, and `own`.
+/// The parameters that every form may have, and `own`. An empty one is absent ([RFC 6749 §3.2]), and so
+/// allowed.
+///
+/// [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 fn form(required: &[&str], own: Value) -> Value {
     let mut properties = json!({
-        "tenant_id": { "$ref": "#/components/schemas/TenantId" },
+        "tenant_id": {
+            "type": "string",
+            "pattern": "^([A-Za-z0-9][A-Za-z0-9_-]{0,127})?$",
+            "description": "The tenant",
+        },
         "client_id": {
             "type": "string",
-            "pattern": "^[A-Za-z0-9._~-]{1,128}$",
+            "pattern": "^[A-Za-z0-9._~-]{0,128}$",
             "description": "With client_secret, or beside an assertion",
         },
-        "client_secret": { "type": "string", "format": "password", "minLength": 1 },
+        "client_secret": { "type": "string", "format": "password" },
         "client_assertion_type": {
-            "const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "enum": ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer", ""],
         },
         "client_assertion": {
             "type": "string",
-            "minLength": 1,
             "description": "A JWT of the client (RFC 7523)",
         },
     });

@@ -39,6 +39,13 @@ enum Place {
     Resource,
 }
 
+impl Place {
+    /// Whether it says who the token is for.
+    const fn is_target(self) -> bool {
+        matches!(self, Self::Audience | Self::Resource)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -147,11 +154,16 @@ fn malformed(place: Place) -> OAuthError {
     )
 }
 
+/// With a target in it, it is the target that is not the tenant's: so clients of [RFC 8707 §2] expect.
+///
+/// [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 fn mismatch(before: Place, first: &TenantId, place: Place, second: &TenantId) -> OAuthError {
-    OAuthError::invalid_request(
-        "tenant_mismatch",
-        format!("{before} names tenant {first}, but {place} names tenant {second}"),
-    )
+    let description = format!("{before} names tenant {first}, but {place} names tenant {second}");
+    if before.is_target() || place.is_target() {
+        OAuthError::invalid_target("tenant_mismatch", description)
+    } else {
+        OAuthError::invalid_request("tenant_mismatch", description)
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +216,8 @@ mod tests {
         }
     }
 
+    const TARGETS: [&str; 2] = ["audience", "resource"];
+
     #[test]
     fn each_pair_of_places_that_disagrees_is_refused_and_both_tenants_are_named() {
         let places = ["path", "header", "tenant_id", "audience", "resource"];
@@ -236,6 +250,9 @@ mod tests {
                     assert_eq!(error.reason(), "tenant_mismatch", "{one} and {other}");
                     let text = error.description();
                     assert!(text.contains("tenant1") && text.contains("tenant2"), "{text}");
+                    let has_target = [one, other].iter().any(|place| TARGETS.contains(place));
+                    let target = OAuthError::invalid_target("tenant_mismatch", text);
+                    assert_eq!(error == target, has_target, "{one} and {other}");
                 }
             }
         }

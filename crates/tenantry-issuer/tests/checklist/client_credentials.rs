@@ -140,7 +140,7 @@ async fn a34_a_resource_is_an_absolute_uri_may_repeat_and_is_registered() {
         answer.assert_refused(400, "invalid_target", "audience_unregistered");
     }
     let answer = sent("https://api.erp.example/tenant2").send().await;
-    answer.assert_refused(400, "invalid_request", "tenant_mismatch");
+    answer.assert_refused(400, "invalid_target", "tenant_mismatch");
 }
 
 #[tokio::test]
