@@ -1,14 +1,16 @@
 // What `openid-client` does with the issuer that standard input describes; README.md has the shape.
 import * as oauth from 'openid-client';
-import { refusal, report, task } from './task.mjs';
+import { clientKey, refusal, report, task } from './task.mjs';
 
 const { issuer, client_id, client_secret, parameters, target, audience, scope, foreign } = task;
+const key = await clientKey();
+const proof = key ? oauth.PrivateKeyJwt(key) : oauth.ClientSecretBasic(client_secret);
 
 const config = await oauth.discovery(
   new URL(issuer),
   client_id,
   undefined,
-  oauth.ClientSecretBasic(client_secret),
+  proof,
   { algorithm: 'oauth2', execute: [oauth.allowInsecureRequests] },
 );
 const ask = (more) => oauth.clientCredentialsGrant(config, { ...parameters, ...more });

@@ -3,6 +3,14 @@ import { readFileSync } from 'node:fs';
 
 export const task = JSON.parse(readFileSync(0, 'utf8'));
 
+// The key that the client signs assertions with, if it does.
+export async function clientKey() {
+  const jwk = task.private_key;
+  if (!jwk) return undefined;
+  const use = { name: 'ECDSA', namedCurve: 'P-256' };
+  return { key: await crypto.subtle.importKey('jwk', jwk, use, false, ['sign']), kid: jwk.kid };
+}
+
 export function report(done) {
   process.stdout.write(`${JSON.stringify(done)}\n`);
 }

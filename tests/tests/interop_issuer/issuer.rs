@@ -35,18 +35,27 @@ impl Naming {
     pub(crate) const ALL: [Self; 2] = [Self::Parameter, Self::Path];
 }
 
+/// How the client authenticates.
+pub(crate) enum Auth {
+    /// A secret by HTTP Basic.
+    Secret,
+    /// Assertions that are signed with this JWK (RFC 7523).
+    Key(Value),
+}
+
 /// The server ends with it.
 pub(crate) struct Issuer {
     pub(crate) secret: String,
     pub(crate) endpoints: Endpoints,
     naming: Naming,
+    private_key: Option<Value>,
     algorithm: String,
     serving: JoinHandle<()>,
     _folder: TempDir,
 }
 
 impl Issuer {
-    pub(crate) async fn start(naming: Naming, algorithm: &str) -> Outcome<Self> {
+    pub(crate) async fn start(naming: Naming, algorithm: &str, auth: &Auth) -> Outcome<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let path = match naming {
             Naming::Parameter => "",
@@ -65,16 +74,20 @@ impl Issuer {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("tenantry.db");
         let store = Store::open(&format!("sqlite://{}", file.display())).await?;
-        let secret = register(&store, &settings, TENANT).await?;
+        let secret = register(&store, &settings, TENANT, auth).await?;
         // The same id: a secret that opens the other tenant would not be noticed otherwise.
-        register(&store, &settings, "tenant2").await?;
+        register(&store, &settings, "tenant2", &Auth::Secret).await?;
         let server = IssuerServer::builder(store, settings).build().await?;
         let serving = tokio::spawn(async move {
             let served = server.serve(listener, std::future::pending()).await;
             assert!(served.is_ok(), "{served:?}");
         });
+        let private_key = match auth {
+            Auth::Secret => None,
+            Auth::Key(key) => Some(key.clone()),
+        };
         let algorithm = algorithm.to_owned();
-        Ok(Self { secret, endpoints, naming, algorithm, serving, _folder: folder })
+        Ok(Self { secret, endpoints, naming, private_key, algorithm, serving, _folder: folder })
     }
 
     /// What a client sends with every request.
@@ -107,6 +120,7 @@ impl Issuer {
             "algorithm": self.algorithm,
             "client_id": CLIENT,
             "client_secret": self.secret,
+            "private_key": self.private_key,
             "parameters": parameters,
             "target": self.target(),
             "audience": AUDIENCE,
@@ -139,7 +153,12 @@ impl Drop for Issuer {
     }
 }
 
-async fn register(store: &Store, settings: &Settings, tenant: &str) -> Outcome<String> {
+async fn register(
+    store: &Store,
+    settings: &Settings,
+    tenant: &str,
+    auth: &Auth,
+) -> Outcome<String> {
     let id: TenantId = tenant.parse()?;
     store
         .add_tenant(&Tenant {
@@ -150,13 +169,18 @@ async fn register(store: &Store, settings: &Settings, tenant: &str) -> Outcome<S
             created_at: Duration::ZERO,
         })
         .await?;
-    let client = NewClient::of(id)
+    let mut client = NewClient::of(id)
         .id(CLIENT.parse()?)
         .grants(Grants { client_credentials: true, refresh_token: true })
         .scope("finance.write")
         .scope("journal.create")
         .scope("journal.read");
+    if let Auth::Key(key) = auth {
+        let mut key = key.clone();
+        key.as_object_mut().ok_or("no key")?.remove("d");
+        client = client.private_key_jwt(json!({ "keys": [key] }).to_string());
+    }
     let (client, secret) = client.check(settings, Duration::ZERO)?;
     store.add_client(&client).await?;
-    Ok(secret.ok_or("no secret")?.expose().to_owned())
+    Ok(secret.map(|secret| secret.expose().to_owned()).unwrap_or_default())
 }

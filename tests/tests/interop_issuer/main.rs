@@ -13,19 +13,27 @@ mod program;
 use serde_json::Value;
 
 use exchange::Exchange;
-use issuer::{Issuer, Naming};
+use issuer::{Auth, Issuer, Naming};
 use program::{Outcome, Program};
 
-async fn is_served(program: Program) -> Outcome<()> {
+async fn is_served(program: Program, auth: &Auth) -> Outcome<()> {
     if !program.is_installed()? {
         return Ok(());
     }
     for naming in Naming::ALL {
-        let issuer = Issuer::start(naming, "ES256").await?;
+        let issuer = Issuer::start(naming, "ES256", auth).await?;
         let exchange: Exchange = program.run(&issuer.task()).await?;
         exchange.assert_served(&issuer);
     }
     Ok(())
+}
+
+async fn is_served_with_a_key(program: Program) -> Outcome<()> {
+    if !program.is_installed()? {
+        return Ok(());
+    }
+    let key = Program::Node("client_key.mjs").run(&Value::Null).await?;
+    is_served(program, &Auth::Key(key)).await
 }
 
 async fn accepts_tokens(program: Program, algorithms: &[&str]) -> Outcome<()> {
@@ -34,7 +42,7 @@ async fn accepts_tokens(program: Program, algorithms: &[&str]) -> Outcome<()> {
     }
     for naming in Naming::ALL {
         for algorithm in algorithms {
-            let issuer = Issuer::start(naming, algorithm).await?;
+            let issuer = Issuer::start(naming, algorithm, &Auth::Secret).await?;
             let mut task = issuer.task();
             task["token"] = oauth2_crate::access_token(&issuer).await?.into();
             let judged: Value = program.run(&task).await?;
@@ -49,7 +57,7 @@ async fn accepts_tokens(program: Program, algorithms: &[&str]) -> Outcome<()> {
 #[tokio::test]
 async fn the_oauth2_crate_obtains_renews_introspects_and_revokes() -> Outcome<()> {
     for naming in Naming::ALL {
-        let issuer = Issuer::start(naming, "ES256").await?;
+        let issuer = Issuer::start(naming, "ES256", &Auth::Secret).await?;
         oauth2_crate::exchange(&issuer).await?.assert_served(&issuer);
     }
     Ok(())
@@ -57,22 +65,32 @@ async fn the_oauth2_crate_obtains_renews_introspects_and_revokes() -> Outcome<()
 
 #[tokio::test]
 async fn openid_client_obtains_renews_introspects_and_revokes() -> Outcome<()> {
-    is_served(Program::Node("client_openid_client.mjs")).await
+    is_served(Program::Node("client_openid_client.mjs"), &Auth::Secret).await
 }
 
 #[tokio::test]
 async fn oauth4webapi_obtains_renews_introspects_and_revokes() -> Outcome<()> {
-    is_served(Program::Node("client_oauth4webapi.mjs")).await
+    is_served(Program::Node("client_oauth4webapi.mjs"), &Auth::Secret).await
+}
+
+#[tokio::test]
+async fn openid_client_authenticates_with_a_key() -> Outcome<()> {
+    is_served_with_a_key(Program::Node("client_openid_client.mjs")).await
+}
+
+#[tokio::test]
+async fn oauth4webapi_authenticates_with_a_key() -> Outcome<()> {
+    is_served_with_a_key(Program::Node("client_oauth4webapi.mjs")).await
 }
 
 #[tokio::test]
 async fn authlib_obtains_renews_introspects_and_revokes() -> Outcome<()> {
-    is_served(Program::Python("client_authlib.py")).await
+    is_served(Program::Python("client_authlib.py"), &Auth::Secret).await
 }
 
 #[tokio::test]
 async fn requests_oauthlib_obtains_renews_introspects_and_revokes() -> Outcome<()> {
-    is_served(Program::Python("client_requests_oauthlib.py")).await
+    is_served(Program::Python("client_requests_oauthlib.py"), &Auth::Secret).await
 }
 
 #[tokio::test]
