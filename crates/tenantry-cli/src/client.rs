@@ -21,12 +21,9 @@ pub(crate) async fn run(
     place: &Place,
     output: Output,
 ) -> Result<(), Failure> {
-    let setup = Setup::read(place)?;
-    let settings = setup.settings_alone()?;
-    let store = setup.open().await?;
-    let done = act(command, &settings, &store, output).await;
-    store.close().await;
-    done
+    let act =
+        async |settings: &Settings, store: &Store| act(command, settings, store, output).await;
+    Setup::with_store(place, act).await
 }
 
 async fn act(

@@ -40,6 +40,19 @@ impl Setup {
         Ok(Self { path: path.map(Into::into), file, database })
     }
 
+    /// Does something with the settings and the records, and closes the database, whatever comes of it.
+    pub(crate) async fn with_store(
+        place: &Place,
+        act: impl AsyncFnOnce(&Settings, &Store) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let setup = Self::read(place)?;
+        let settings = setup.settings_alone()?;
+        let store = setup.open().await?;
+        let done = act(&settings, &store).await;
+        store.close().await;
+        done
+    }
+
     /// Reads the same file again, for a server that runs.
     pub(crate) fn again(
         &self,
