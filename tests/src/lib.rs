@@ -17,9 +17,11 @@ mod answer;
 mod documents;
 mod log;
 mod network;
+mod page;
 mod stack;
 
 pub use answer::{Answer, Refusal};
 pub use log::{Event, Log};
 pub use network::Network;
+pub use page::assert_sections_are_whole;
 pub use stack::{AUDIENCE, Calls, Stack, bearer, get};

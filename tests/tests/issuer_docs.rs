@@ -68,18 +68,7 @@ fn the_page_has_one_section_for_each_key_and_no_other() {
 
 #[test]
 fn the_section_of_a_key_has_type_default_effect_and_error() {
-    for section in PAGE.split("\n### ").skip(1) {
-        // The last section of a group is followed by the next group.
-        let section = section.split("\n## ").next().unwrap_or(section);
-        let paragraphs: Vec<_> = section.trim().split("\n\n").collect();
-        let [heading, kind, default, effect, error] = paragraphs.as_slice() else {
-            panic!("{} paragraphs:\n{section}", paragraphs.len());
-        };
-        assert!(!kind.starts_with("**"), "{heading}");
-        assert!(default.starts_with("**Default.** "), "{heading}");
-        assert!(effect.starts_with("**Effect.** "), "{heading}");
-        assert!(error.starts_with("**Error.** "), "{heading}");
-    }
+    tenantry_tests::assert_sections_are_whole(PAGE);
 }
 
 /// The complete example shows every key that there is, each with its default if it has one.

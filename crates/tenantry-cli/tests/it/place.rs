@@ -146,15 +146,16 @@ impl Serving {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Waits until the log says `text`.
-    pub(crate) async fn says(&self, text: &str) {
-        for _ in 0..500 {
+    /// Waits until the log says `text`, for as long as the program runs.
+    pub(crate) async fn says(&mut self, text: &str) {
+        loop {
+            let ended = self.child.try_wait().unwrap();
             if self.log().contains(text) {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            assert!(ended.is_none(), "the log does not say `{text}`:\n{}", self.log());
+            tokio::task::yield_now().await;
         }
-        panic!("the log does not say `{text}`:\n{}", self.log());
     }
 
     pub(crate) fn signal(&self, name: &str) {

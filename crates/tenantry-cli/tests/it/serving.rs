@@ -54,7 +54,7 @@ async fn its_metadata_names_it_as_the_settings_do() {
 async fn a_hangup_puts_a_changed_file_in_force() {
     let place = Place::new();
     place.write("issuer.toml", &settings(""));
-    let serving = place.serve(&[]);
+    let mut serving = place.serve(&[]);
     let openid = "/.well-known/openid-configuration";
     assert_eq!(get(&serving, openid).await.0, StatusCode::NOT_FOUND);
     place.write("issuer.toml", &settings("openid_configuration = true"));
@@ -67,7 +67,7 @@ async fn a_hangup_puts_a_changed_file_in_force() {
 async fn a_file_that_cannot_be_used_changes_nothing() {
     let place = Place::new();
     place.write("issuer.toml", &settings("openid_configuration = true"));
-    let serving = place.serve(&[]);
+    let mut serving = place.serve(&[]);
     let openid = "/.well-known/openid-configuration";
     for (text, problem) in [
         (
@@ -146,7 +146,7 @@ async fn without_a_key_the_log_says_that_signing_keys_are_in_clear() {
 #[tokio::test]
 async fn a_request_under_way_is_answered_before_the_end() {
     let place = Place::new();
-    let serving = place.serve(&["--listen", "127.0.0.1:0"]);
+    let mut serving = place.serve(&["--listen", "127.0.0.1:0"]);
     let mut stream = TcpStream::connect(&serving.address).unwrap();
     let body = "grant_type=client_credentials&tenant_id=tenant1&client_id=js&client_secret=x";
     write!(
