@@ -62,11 +62,21 @@ impl Credentials {
                 (client.into(), Proof::Post(secret.into()))
             }
             (None, None, Some(assertion)) => {
-                let client = unverified_subject(assertion)
-                    .ok_or_else(|| OAuthError::invalid_client("assertion_malformed"))?;
+                let client = unverified_subject(assertion).ok_or_else(|| {
+                    OAuthError::no_credentials(
+                        "assertion_malformed",
+                        "client_assertion is not a JWT with a sub",
+                    )
+                })?;
                 (client, Proof::Assertion(assertion.into()))
             }
-            (None, None, None) => return Err(OAuthError::invalid_client("credentials_missing")),
+            (None, None, None) => {
+                return Err(OAuthError::no_credentials(
+                    "credentials_missing",
+                    "no client credentials: send them by HTTP Basic, as client_id and \
+                     client_secret, or as client_assertion",
+                ));
+            }
             _ => {
                 return Err(OAuthError::invalid_request(
                     "credentials_multiple",
@@ -81,8 +91,12 @@ impl Credentials {
             ));
         }
         // No client has such an id, so this tells nothing about those that there are.
-        let client =
-            client.parse().map_err(|_| OAuthError::invalid_client("client_id_malformed"))?;
+        let client = client.parse().map_err(|_| {
+            OAuthError::no_credentials(
+                "client_id_malformed",
+                "the client id is not 1 to 128 letters, digits, ., _, ~ or -",
+            )
+        })?;
         Ok(Self { client, proof })
     }
 }
@@ -114,7 +128,11 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, OAuthError> {
     let field = field.to_str().map_err(|_| malformed())?;
     let (scheme, rest) = field.split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(OAuthError::invalid_client("authorization_scheme"));
+        return Err(OAuthError::no_credentials(
+            "authorization_scheme",
+            "Authorization is of another scheme than Basic: a client authenticates here, no user \
+             and no token",
+        ));
     }
     let decoded = BASE64_STANDARD.decode(rest.trim_matches(' ')).map_err(|_| malformed())?;
     let mut parts = decoded.splitn(2, |byte| *byte == b':');
@@ -131,7 +149,10 @@ fn assertion(form: &Form) -> Result<Option<&str>, OAuthError> {
     match (form.get("client_assertion"), form.get("client_assertion_type")) {
         (None, None) => Ok(None),
         (Some(assertion), Some(JWT_BEARER)) => Ok(Some(assertion)),
-        (Some(_), Some(_)) => Err(OAuthError::invalid_client("assertion_type")),
+        (Some(_), Some(_)) => Err(OAuthError::no_credentials(
+            "client_assertion_type",
+            "client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        )),
         _ => Err(OAuthError::invalid_request(
             "assertion_incomplete",
             "client_assertion and client_assertion_type come together",
@@ -253,7 +274,7 @@ mod tests {
             assert_eq!(read(&[], body), Err(reason), "{body}");
         }
         let saml = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Asaml2-bearer";
-        assert_eq!(read(&[], &format!("{ASSERTION}&{saml}")), Err("assertion_type"));
+        assert_eq!(read(&[], &format!("{ASSERTION}&{saml}")), Err("client_assertion_type"));
         assert_eq!(read(&[], &format!("client_assertion=x&{TYPE}")), Err("assertion_malformed"));
     }
 

@@ -4,10 +4,11 @@
 //! |----------------------------------------------|--------|-----------------------------------------------|
 //! | cannot be read, or names no tenant, or two    | 400    | `invalid_request`                             |
 //! | has an audience or resource of another tenant | 400    | `invalid_target`                              |
-//! | does not prove a client of this tenant        | 401    | `invalid_client`, one text for every cause     |
+//! | has no credentials, or none that can be used  | 401    | `invalid_client`                              |
+//! | does not prove a client of this tenant        | 401    | `invalid_client`, one text for every cause    |
 //! | is not what this client may ask for           | 400    | `unauthorized_client`, `unsupported_grant_type` |
 //! | asks for a scope or an audience beyond it     | 400    | `invalid_scope`, `invalid_target`             |
-//! | has a refresh token that does not count       | 400    | `invalid_grant`, one text for every cause      |
+//! | has a refresh token that does not count       | 400    | `invalid_grant`, one text for every cause     |
 //! | comes after too many failures                 | 429    | `temporarily_unavailable`, `Retry-After`      |
 //! | cannot be judged now                          | 503    | `temporarily_unavailable`, `Retry-After`      |
 //!
@@ -69,6 +70,15 @@ impl OAuthError {
     pub(crate) fn invalid_client(reason: &'static str) -> Self {
         let description = "client authentication failed: check the tenant, the client id, its \
                            credentials and how the client is registered to send them";
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            ..Self::new("invalid_client", reason, description)
+        }
+    }
+
+    /// The request proves no client, whichever clients there are: nothing was looked up, so the
+    /// text may say what is wrong.
+    pub(crate) fn no_credentials(reason: &'static str, description: &'static str) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
             ..Self::new("invalid_client", reason, description)

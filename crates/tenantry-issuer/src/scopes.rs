@@ -77,7 +77,8 @@ impl Scopes<'_> {
 
     fn refused(&self, token: &str, named: Option<&str>) -> OAuthError {
         let (token, tenant) = (shown(token), self.tenant);
-        match named.filter(|named| *self.tenant != *named) {
+        let named = named.filter(|named| *self.tenant != *named && !self.begins_a_scope(named));
+        match named {
             Some(other) => OAuthError::invalid_scope(
                 "scope_foreign",
                 format!(
@@ -90,6 +91,13 @@ impl Scopes<'_> {
                 format!("the client is not registered for the scope {token} in tenant {tenant}"),
             ),
         }
+    }
+
+    /// Whether the client is registered for a scope that begins with `word`: then a scope that begins
+    /// like it was meant to be plain. It decides what a refusal says, and nothing else.
+    fn begins_a_scope(&self, word: &str) -> bool {
+        let scopes = self.registered.iter().map(|scope| self.pattern.matches(scope));
+        scopes.flatten().any(|scope| scope.tenant == Some(word))
     }
 }
 
@@ -162,6 +170,18 @@ mod tests {
         for scope in ["tenant10.finance.write", "Tenant1.finance.write", "tenant.finance.write"] {
             assert_eq!(reason(scope), "scope_foreign");
         }
+    }
+
+    #[test]
+    fn a_scope_that_begins_like_one_of_the_clients_is_taken_for_a_plain_one() {
+        let error = asked("finance.read").unwrap_err();
+        assert_eq!(error.reason(), "scope_unregistered");
+        assert_eq!(
+            error.description(),
+            "the client is not registered for the scope finance.read in tenant tenant1"
+        );
+        // Nothing says that this one is.
+        assert_eq!(reason("billing.read"), "scope_foreign");
     }
 
     #[test]

@@ -13,7 +13,7 @@ async fn a19_there_is_no_token_without_authentication() {
     for client in ["erp-sync", "nobody"] {
         let sent = stack.post("/tenant1/oauth/token").with("grant_type", "client_credentials");
         let answer = sent.with("client_id", client).send().await;
-        answer.assert_invalid_client("credentials_missing");
+        answer.assert_no_credentials("credentials_missing");
     }
     let answer = stack.post(TOKEN).basic("erp-sync", "").with("tenant_id", "tenant1").send().await;
     answer.assert_invalid_client("secret_wrong");

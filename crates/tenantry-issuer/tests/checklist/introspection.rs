@@ -29,10 +29,10 @@ async fn a43_whoever_asks_authenticates() {
     let (token, _) = access_token(&stack, "erp-sync").await;
     let sent = || stack.post(INTROSPECT).with("tenant_id", "tenant1").with("token", &token);
 
-    sent().send().await.assert_invalid_client("credentials_missing");
+    sent().send().await.assert_no_credentials("credentials_missing");
     sent().basic("erp-sync", "wrong").send().await.assert_invalid_client("secret_wrong");
     let answer = sent().header("authorization", &format!("Bearer {token}")).send().await;
-    answer.assert_invalid_client("authorization_scheme");
+    answer.assert_no_credentials("authorization_scheme");
     let answer = stack.post_by(INTROSPECT, "tenant1", "erp-sync").with("tenant_id", "tenant1");
     answer.send().await.assert_refused(400, "invalid_request", "token_missing");
 }

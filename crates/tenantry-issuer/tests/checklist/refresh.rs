@@ -39,7 +39,7 @@ async fn a24_a_refresh_token_works_for_its_client_which_authenticates() {
 
     let sent = stack.post(TOKEN).with("tenant_id", "tenant1").with("refresh_token", &token);
     let answer = sent.clone().with("grant_type", "refresh_token").send().await;
-    answer.assert_invalid_client("credentials_missing");
+    answer.assert_no_credentials("credentials_missing");
     let answer = renew(&stack, "tenant1", "other", &token).send().await;
     answer.assert_invalid_grant("refresh_token_foreign");
     let tokens = renew(&stack, "tenant1", "renewing", &token).tokens().await;
@@ -86,7 +86,7 @@ async fn a25_scope_narrows_for_one_access_token_and_never_widens() {
     let token = refresh_token(&narrow);
     // Registered for this client, but not granted then.
     for (scope, reason) in [
-        ("journal.create", "scope_foreign"),
+        ("journal.create", "scope_unregistered"),
         ("tenant1.journal.read tenant1.journal.create", "scope_unregistered"),
     ] {
         let answer = renew(&stack, "tenant1", "renewing", &token).with("scope", scope).send().await;

@@ -342,6 +342,28 @@ impl Answer {
         self.assert_refused_with(401, "invalid_client", reason, INVALID_CLIENT);
     }
 
+    /// Refused for what was sent, before anybody was looked for: the text says what that was.
+    #[track_caller]
+    pub(crate) fn assert_no_credentials(&self, reason: &str) {
+        let text = match reason {
+            "credentials_missing" => {
+                "no client credentials: send them by HTTP Basic, as client_id and client_secret, or as \
+                 client_assertion"
+            }
+            "authorization_scheme" => {
+                "Authorization is of another scheme than Basic: a client authenticates here, no user \
+                 and no token"
+            }
+            "client_id_malformed" => "the client id is not 1 to 128 letters, digits, ., _, ~ or -",
+            "assertion_malformed" => "client_assertion is not a JWT with a sub",
+            "client_assertion_type" => {
+                "client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            }
+            _ => panic!("{reason} needs somebody to be looked for"),
+        };
+        self.assert_refused_with(401, "invalid_client", reason, text);
+    }
+
     #[track_caller]
     pub(crate) fn assert_invalid_grant(&self, reason: &str) {
         self.assert_refused_with(400, "invalid_grant", reason, INVALID_GRANT);

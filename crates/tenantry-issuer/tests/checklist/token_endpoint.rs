@@ -160,13 +160,13 @@ async fn a7_an_unknown_client_is_401_with_a_basic_challenge_however_it_authentic
     let sent =
         |client: &str| stack.post(TOKEN).with("tenant_id", "tenant1").with("client_id", client);
     // `assert_invalid_client` asserts the challenge.
-    stack.post(TOKEN).send().await.assert_invalid_client("credentials_missing");
+    stack.post(TOKEN).send().await.assert_no_credentials("credentials_missing");
     let answer = sent("posting").with("client_secret", "wrong").send().await;
     answer.assert_invalid_client("secret_wrong");
     let answer = sent("erp-sync").basic("erp-sync", "wrong").send().await;
     answer.assert_invalid_client("secret_wrong");
     let answer = sent("erp-sync").header("authorization", "Bearer abc").send().await;
-    answer.assert_invalid_client("authorization_scheme");
+    answer.assert_no_credentials("authorization_scheme");
 }
 
 #[tokio::test]
