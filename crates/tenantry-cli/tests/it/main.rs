@@ -13,4 +13,5 @@ mod keys;
 mod place;
 mod serving;
 mod tenants;
+mod token_page;
 mod tokens;

@@ -107,6 +107,15 @@ impl Place {
         }
     }
 
+    /// Runs `script` in a shell, to its end, and returns what it printed.
+    pub(crate) fn shell(&self, script: &str, variables: &[(&str, &str)]) -> String {
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", script]).current_dir(self.path());
+        let output = shell.envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Starts the issuer on a port that the system chooses.
     pub(crate) fn serve(&self, more: &[&str]) -> Serving {
         self.serve_with(more, &[])
