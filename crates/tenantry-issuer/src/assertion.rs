@@ -21,6 +21,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+use crate::reason::Reason;
 use tenantry_core::Algorithm;
 use tenantry_jwks::{Key, KeySet, Selection};
 use tenantry_jwt::verify_signature;
@@ -49,16 +50,16 @@ pub(crate) struct OnceOnly {
 ///
 /// # Errors
 ///
-/// Why not, as a word for the audit log.
+/// Why not.
 pub(crate) fn judge(
     assertion: &str,
     client: &str,
     keys: Option<&KeySet>,
     issuer: &str,
     now: Duration,
-) -> Result<OnceOnly, &'static str> {
-    let header: Header = part(assertion, 0).ok_or("assertion_malformed")?;
-    let algorithm: Algorithm = header.alg.parse().map_err(|_| "assertion_algorithm")?;
+) -> Result<OnceOnly, Reason> {
+    let header: Header = part(assertion, 0).ok_or(Reason::AssertionMalformed)?;
+    let algorithm: Algorithm = header.alg.parse().map_err(|_| Reason::AssertionAlgorithm)?;
     let key = keys.and_then(|keys| match keys.select(header.kid.as_deref(), algorithm) {
         Selection::One(key) => Some(key),
         Selection::Ambiguous | Selection::None => None,
@@ -73,13 +74,13 @@ pub(crate) fn judge(
     };
     let payload = judge
         .map(|key| verify_signature(assertion, MAX_BYTES, key))
-        .ok_or("assertion_algorithm")?;
+        .ok_or(Reason::AssertionAlgorithm)?;
     if !known {
-        return Err("assertion_key");
+        return Err(Reason::AssertionKey);
     }
-    let payload = payload.map_err(|_| "assertion_signature")?;
+    let payload = payload.map_err(|_| Reason::AssertionSignature)?;
     header.require_type()?;
-    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| "assertion_claims")?;
+    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Reason::AssertionClaims)?;
     claims.judge(client, issuer, now)
 }
 
@@ -111,14 +112,14 @@ impl Header {
     /// So that a token of another kind, signed by the same key, is no assertion ([RFC 8725 §3.11]).
     ///
     /// [RFC 8725 §3.11]: https://www.rfc-editor.org/rfc/rfc8725#section-3.11
-    fn require_type(&self) -> Result<(), &'static str> {
+    fn require_type(&self) -> Result<(), Reason> {
         let Some(typ) = &self.typ else {
             return Ok(());
         };
         let typ = typ.to_ascii_lowercase();
         match typ.strip_prefix("application/").unwrap_or(&typ) {
             "jwt" | "client-authentication+jwt" => Ok(()),
-            _ => Err("assertion_type"),
+            _ => Err(Reason::AssertionType),
         }
     }
 }
@@ -143,30 +144,31 @@ enum Audience {
 }
 
 impl Claims {
-    fn judge(self, client: &str, issuer: &str, now: Duration) -> Result<OnceOnly, &'static str> {
+    fn judge(self, client: &str, issuer: &str, now: Duration) -> Result<OnceOnly, Reason> {
         if self.iss != client || self.sub != client {
-            return Err("assertion_subject");
+            return Err(Reason::AssertionSubject);
         }
         // The issuer alone: a URL that several servers share would let one pass it on to another.
         let (Audience::One(audience) | Audience::Only([audience])) = &self.aud;
         if audience != issuer {
-            return Err("assertion_audience");
+            return Err(Reason::AssertionAudience);
         }
-        let time = |seconds| Duration::try_from_secs_f64(seconds).map_err(|_| "assertion_time");
-        let until = time(self.exp)?.checked_add(SKEW).ok_or("assertion_time")?;
+        let time =
+            |seconds| Duration::try_from_secs_f64(seconds).map_err(|_| Reason::AssertionTime);
+        let until = time(self.exp)?.checked_add(SKEW).ok_or(Reason::AssertionTime)?;
         if until <= now {
-            return Err("assertion_expired");
+            return Err(Reason::AssertionExpired);
         }
         if until > now + MAX_LIFETIME + 2 * SKEW {
-            return Err("assertion_lifetime");
+            return Err(Reason::AssertionLifetime);
         }
         for start in [self.nbf, self.iat].into_iter().flatten() {
             if time(start)? > now + SKEW {
-                return Err("assertion_early");
+                return Err(Reason::AssertionEarly);
             }
         }
         if self.jti.is_empty() {
-            return Err("assertion_jti");
+            return Err(Reason::AssertionJti);
         }
         Ok(OnceOnly { jti: self.jti, until })
     }
@@ -222,12 +224,12 @@ mod tests {
         format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes())))
     }
 
-    fn judged(header: &Value, claims: &Value) -> Result<OnceOnly, &'static str> {
+    fn judged(header: &Value, claims: &Value) -> Result<OnceOnly, Reason> {
         let key = key();
         judge(&signed(&key, header, claims), "a", Some(&set(&key)), ISSUER, NOW)
     }
 
-    fn judged_claims(claims: &Value) -> Result<OnceOnly, &'static str> {
+    fn judged_claims(claims: &Value) -> Result<OnceOnly, Reason> {
         judged(&json!({ "alg": "ES256", "kid": "k1" }), claims)
     }
 
@@ -243,7 +245,7 @@ mod tests {
     #[test]
     fn issuer_and_subject_are_the_client() {
         for (name, value) in [("iss", "b"), ("sub", "b"), ("sub", "A"), ("iss", ISSUER)] {
-            assert_eq!(judged_claims(&with(name, json!(value))), Err("assertion_subject"));
+            assert_eq!(judged_claims(&with(name, json!(value))), Err(Reason::AssertionSubject));
         }
     }
 
@@ -255,11 +257,11 @@ mod tests {
             json!("https://other.example"),
             json!(["https://other.example"]),
         ] {
-            assert_eq!(judged_claims(&with("aud", audience)), Err("assertion_audience"));
+            assert_eq!(judged_claims(&with("aud", audience)), Err(Reason::AssertionAudience));
         }
         for audience in [json!([ISSUER, "https://other.example"]), json!([]), json!(1), json!([1])]
         {
-            assert_eq!(judged_claims(&with("aud", audience)), Err("assertion_claims"));
+            assert_eq!(judged_claims(&with("aud", audience)), Err(Reason::AssertionClaims));
         }
     }
 
@@ -268,20 +270,20 @@ mod tests {
         let now = 1_800_000_000_i64;
         for (name, value, expected) in [
             ("exp", json!(now - 29), None),
-            ("exp", json!(now - 30), Some("assertion_expired")),
+            ("exp", json!(now - 30), Some(Reason::AssertionExpired)),
             ("exp", json!(now as f64 + 0.5), None),
             ("exp", json!(now + 630), None),
-            ("exp", json!(now + 631), Some("assertion_lifetime")),
-            ("exp", json!(-1), Some("assertion_time")),
-            ("exp", json!(1e300), Some("assertion_time")),
-            ("exp", json!("1800000060"), Some("assertion_claims")),
-            ("exp", Value::Null, Some("assertion_claims")),
+            ("exp", json!(now + 631), Some(Reason::AssertionLifetime)),
+            ("exp", json!(-1), Some(Reason::AssertionTime)),
+            ("exp", json!(1e300), Some(Reason::AssertionTime)),
+            ("exp", json!("1800000060"), Some(Reason::AssertionClaims)),
+            ("exp", Value::Null, Some(Reason::AssertionClaims)),
             ("nbf", json!(now + 30), None),
-            ("nbf", json!(now + 31), Some("assertion_early")),
+            ("nbf", json!(now + 31), Some(Reason::AssertionEarly)),
             ("iat", json!(now + 30), None),
-            ("iat", json!(now + 31), Some("assertion_early")),
-            ("iat", json!(-1), Some("assertion_time")),
-            ("iat", json!("x"), Some("assertion_claims")),
+            ("iat", json!(now + 31), Some(Reason::AssertionEarly)),
+            ("iat", json!(-1), Some(Reason::AssertionTime)),
+            ("iat", json!("x"), Some(Reason::AssertionClaims)),
         ] {
             let verdict = judged_claims(&with(name, value.clone())).err();
             assert_eq!(verdict, expected, "{name} = {value}");
@@ -293,9 +295,9 @@ mod tests {
         for name in ["iss", "sub", "aud", "exp", "jti"] {
             let mut claims = good();
             claims.as_object_mut().unwrap().remove(name);
-            assert_eq!(judged_claims(&claims), Err("assertion_claims"), "without {name}");
+            assert_eq!(judged_claims(&claims), Err(Reason::AssertionClaims), "without {name}");
         }
-        assert_eq!(judged_claims(&with("jti", json!(""))), Err("assertion_jti"));
+        assert_eq!(judged_claims(&with("jti", json!(""))), Err(Reason::AssertionJti));
         let twice: Result<Claims, _> =
             serde_json::from_str(r#"{"iss":"a","sub":"a","sub":"a","aud":"x","exp":1,"jti":"1"}"#);
         assert!(twice.is_err());
@@ -310,7 +312,7 @@ mod tests {
             assert!(typed(typ).is_ok(), "{typ}");
         }
         for typ in ["at+jwt", "dpop+jwt", "application/at+jwt", "", "jwtx"] {
-            assert_eq!(typed(typ), Err("assertion_type"), "{typ}");
+            assert_eq!(typed(typ), Err(Reason::AssertionType), "{typ}");
         }
     }
 
@@ -321,18 +323,18 @@ mod tests {
         let judge = |assertion: &str, keys| judge(assertion, "a", keys, ISSUER, NOW);
         let header = json!({ "alg": "ES256", "kid": "k1" });
         let assertion = signed(&other, &header, &good());
-        assert_eq!(judge(&assertion, Some(&held)), Err("assertion_signature"));
-        assert_eq!(judge(&assertion, None), Err("assertion_key"));
+        assert_eq!(judge(&assertion, Some(&held)), Err(Reason::AssertionSignature));
+        assert_eq!(judge(&assertion, None), Err(Reason::AssertionKey));
         let renamed = signed(&key, &json!({ "alg": "ES256", "kid": "k2" }), &good());
-        assert_eq!(judge(&renamed, Some(&held)), Err("assertion_key"));
+        assert_eq!(judge(&renamed, Some(&held)), Err(Reason::AssertionKey));
         let confused = signed(&key, &json!({ "alg": "RS256", "kid": "k1" }), &good());
-        assert_eq!(judge(&confused, Some(&held)), Err("assertion_key"));
+        assert_eq!(judge(&confused, Some(&held)), Err(Reason::AssertionKey));
         for alg in ["none", "HS256", "es256", ""] {
             let assertion = signed(&key, &json!({ "alg": alg }), &good());
-            assert_eq!(judge(&assertion, Some(&held)), Err("assertion_algorithm"), "{alg}");
+            assert_eq!(judge(&assertion, Some(&held)), Err(Reason::AssertionAlgorithm), "{alg}");
         }
         for text in ["", "a", "a.b.c", "e30.e30.e30", &"a".repeat(MAX_BYTES + 1)] {
-            assert_eq!(judge(text, Some(&held)), Err("assertion_malformed"));
+            assert_eq!(judge(text, Some(&held)), Err(Reason::AssertionMalformed));
         }
     }
 
@@ -357,7 +359,10 @@ mod tests {
 
         let Selection::One(decoy) = DECOYS.select(None, Algorithm::EdDsa) else { panic!() };
         assert!(verify_signature(&assertion, MAX_BYTES, decoy).is_ok());
-        assert_eq!(judge(&assertion, "a", None, ISSUER, NOW), Err("assertion_key"));
-        assert_eq!(judge(&assertion, "a", Some(&set(&key())), ISSUER, NOW), Err("assertion_key"));
+        assert_eq!(judge(&assertion, "a", None, ISSUER, NOW), Err(Reason::AssertionKey));
+        assert_eq!(
+            judge(&assertion, "a", Some(&set(&key())), ISSUER, NOW),
+            Err(Reason::AssertionKey)
+        );
     }
 }

@@ -10,6 +10,7 @@ use tenantry_core::{Match, TenantId, TenantPattern};
 
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 
 /// Whose audiences, and how they are written.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ impl Audiences<'_> {
             (true, 1) => Ok(own),
             // INVARIANT (no guessing): a token for all of them could be passed on among them.
             (true, _) => Err(OAuthError::invalid_target(
-                "audience_ambiguous",
+                Reason::AudienceAmbiguous,
                 "the client may ask for several audiences: say which, with audience or resource",
             )),
         }
@@ -95,11 +96,11 @@ impl Audiences<'_> {
         let tenant = self.tenant;
         match self.named(asked).filter(|named| *self.tenant != *named) {
             Some(other) => OAuthError::invalid_target(
-                "audience_foreign",
+                Reason::AudienceForeign,
                 format!("the {name} is of tenant {other}, but this request is for tenant {tenant}"),
             ),
             None => OAuthError::invalid_target(
-                "audience_unregistered",
+                Reason::AudienceUnregistered,
                 format!("the client is not registered for this {name} in tenant {tenant}"),
             ),
         }
@@ -108,7 +109,7 @@ impl Audiences<'_> {
 
 fn none() -> OAuthError {
     OAuthError::invalid_target(
-        "audience_none",
+        Reason::AudienceNone,
         "the client is registered for no audience of its tenant that it could have here",
     )
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::assertion::{self, OnceOnly};
 use crate::credentials::{Credentials, Proof};
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::records::{Client, ClientAuth, ClientId, Tenant, TenantStatus};
 use crate::secret::SecretHash;
 
@@ -52,13 +53,13 @@ impl Registration {
     pub(crate) fn require_standing(&self) -> Result<(), OAuthError> {
         if self.tenant.status == TenantStatus::Suspended {
             return Err(OAuthError::unauthorized_client(
-                "tenant_suspended",
+                Reason::TenantSuspended,
                 "the tenant is suspended",
             ));
         }
         if !self.client.enabled {
             return Err(OAuthError::unauthorized_client(
-                "client_disabled",
+                Reason::ClientDisabled,
                 "the client is disabled",
             ));
         }
@@ -99,12 +100,12 @@ impl<'a> Presented<'a> {
     ///
     /// # Errors
     ///
-    /// Why it does not prove the client, as a word for the audit log.
+    /// Why it does not prove the client.
     pub(crate) fn proves(
         &self,
         registered: Option<&Registered>,
         now: Duration,
-    ) -> Result<Option<OnceOnly>, &'static str> {
+    ) -> Result<Option<OnceOnly>, Reason> {
         let auth = registered.map(|registered| &registered.auth);
         let (presented, secret) = match (&self.proof, auth) {
             (HashedProof::Assertion(assertion), _) => {
@@ -112,7 +113,7 @@ impl<'a> Presented<'a> {
                 let judged =
                     assertion::judge(assertion, self.client.as_str(), keys, self.issuer, now);
                 return match registered {
-                    None => Err("client_unknown"),
+                    None => Err(Reason::ClientUnknown),
                     Some(_) => judged.map(Some),
                 };
             }
@@ -127,10 +128,10 @@ impl<'a> Presented<'a> {
         let nobodys = SecretHash::from_bytes([0; SecretHash::LEN]);
         let equal = *presented == *secret.unwrap_or(&nobodys);
         match (registered, secret) {
-            (None, _) => Err("client_unknown"),
-            (Some(_), None) => Err("authentication_method"),
+            (None, _) => Err(Reason::ClientUnknown),
+            (Some(_), None) => Err(Reason::AuthenticationMethod),
             (Some(_), Some(_)) if equal => Ok(None),
-            (Some(_), Some(_)) => Err("secret_wrong"),
+            (Some(_), Some(_)) => Err(Reason::SecretWrong),
         }
     }
 }
@@ -173,7 +174,8 @@ pub(crate) mod tests {
         let credentials = Credentials { client: "a".parse().unwrap(), proof };
         let tenant = "tenant1".parse().unwrap();
         let presented = Presented::new(&tenant, &credentials, "https://auth.erp.example");
-        presented.proves(registration.map(|one| &one.registered), Duration::ZERO).map(drop)
+        let registered = registration.map(|one| &one.registered);
+        presented.proves(registered, Duration::ZERO).map(drop).map_err(Reason::code)
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::form::{Form, MAX_BODY};
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::rate_limit::Attempt;
+use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::tenant_sources::TenantSources;
 use crate::trail::Trail;
@@ -98,7 +99,7 @@ fn unreadable(error: axum::Error) -> OAuthError {
     if error.into_inner().is::<LengthLimitError>() {
         OAuthError::too_large()
     } else {
-        OAuthError::invalid_request("body_unreadable", "the body ended before its time")
+        OAuthError::invalid_request(Reason::BodyUnreadable, "the body ended before its time")
     }
 }
 

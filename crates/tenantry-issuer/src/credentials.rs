@@ -22,6 +22,7 @@ use http::header::AUTHORIZATION;
 use crate::assertion::unverified_subject;
 use crate::form::{Form, form_decoded};
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::records::ClientId;
 
 /// `client_assertion_type` of [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
@@ -55,7 +56,7 @@ impl Credentials {
             (None, Some(secret), None) => {
                 let client = named.ok_or_else(|| {
                     OAuthError::invalid_request(
-                        "client_id_missing",
+                        Reason::ClientIdMissing,
                         "client_secret comes with client_id",
                     )
                 })?;
@@ -64,7 +65,7 @@ impl Credentials {
             (None, None, Some(assertion)) => {
                 let client = unverified_subject(assertion).ok_or_else(|| {
                     OAuthError::no_credentials(
-                        "assertion_malformed",
+                        Reason::AssertionMalformed,
                         "client_assertion is not a JWT with a sub",
                     )
                 })?;
@@ -72,28 +73,28 @@ impl Credentials {
             }
             (None, None, None) => {
                 return Err(OAuthError::no_credentials(
-                    "credentials_missing",
+                    Reason::CredentialsMissing,
                     "no client credentials: send them by HTTP Basic, as client_id and \
                      client_secret, or as client_assertion",
                 ));
             }
             _ => {
                 return Err(OAuthError::invalid_request(
-                    "credentials_multiple",
+                    Reason::CredentialsMultiple,
                     "authenticate in one way: Authorization, client_secret or client_assertion",
                 ));
             }
         };
         if named.is_some_and(|named| named != client) {
             return Err(OAuthError::invalid_request(
-                "client_id_mismatch",
+                Reason::ClientIdMismatch,
                 "client_id names another client than the credentials",
             ));
         }
         // No client has such an id, so this tells nothing about those that there are.
         let client = client.parse().map_err(|_| {
             OAuthError::no_credentials(
-                "client_id_malformed",
+                Reason::ClientIdMalformed,
                 "the client id is not 1 to 128 letters, digits, ., _, ~ or -",
             )
         })?;
@@ -118,7 +119,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, OAuthError> {
     };
     let malformed = || {
         OAuthError::invalid_request(
-            "authorization_malformed",
+            Reason::AuthorizationMalformed,
             "Authorization is Basic and the base64 of client id, colon and secret, each form-encoded",
         )
     };
@@ -129,7 +130,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, OAuthError> {
     let (scheme, rest) = field.split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(OAuthError::no_credentials(
-            "authorization_scheme",
+            Reason::AuthorizationScheme,
             "Authorization is of another scheme than Basic: a client authenticates here, no user \
              and no token",
         ));
@@ -150,11 +151,11 @@ fn assertion(form: &Form) -> Result<Option<&str>, OAuthError> {
         (None, None) => Ok(None),
         (Some(assertion), Some(JWT_BEARER)) => Ok(Some(assertion)),
         (Some(_), Some(_)) => Err(OAuthError::no_credentials(
-            "client_assertion_type",
+            Reason::ClientAssertionType,
             "client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         )),
         _ => Err(OAuthError::invalid_request(
-            "assertion_incomplete",
+            Reason::AssertionIncomplete,
             "client_assertion and client_assertion_type come together",
         )),
     }

@@ -23,6 +23,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Uri};
 
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 
 /// The longest body, in bytes: 64 KiB. Real requests are below 4 KiB.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -45,7 +46,7 @@ impl Form {
         refuse_secrets_in_query(uri)?;
         if !is_form(headers) {
             return Err(OAuthError::invalid_request(
-                "content_type",
+                Reason::ContentType,
                 "send the parameters as application/x-www-form-urlencoded, in UTF-8",
             ));
         }
@@ -54,7 +55,7 @@ impl Form {
         }
         let malformed = || {
             OAuthError::invalid_request(
-                "form_malformed",
+                Reason::FormMalformed,
                 "the body is not a form: a % without two digits, or bytes that are not UTF-8",
             )
         };
@@ -67,7 +68,7 @@ impl Form {
             let values = parameters.entry(name).or_default();
             if !values.is_empty() && !repeatable {
                 return Err(OAuthError::invalid_request(
-                    "parameter_repeated",
+                    Reason::ParameterRepeated,
                     "a parameter is there more than once; only audience and resource may be",
                 ));
             }
@@ -143,7 +144,7 @@ fn refuse_secrets_in_query(uri: &Uri) -> Result<(), OAuthError> {
     };
     if uri.query().is_some_and(|query| query.split('&').any(is_secret)) {
         return Err(OAuthError::invalid_request(
-            "secret_in_query",
+            Reason::SecretInQuery,
             "a secret is in the URL, where logs keep it: send it in the body, and replace it",
         ));
     }

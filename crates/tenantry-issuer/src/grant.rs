@@ -8,6 +8,7 @@
 
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::records::Grants;
 
 /// A grant that the client is registered for.
@@ -24,7 +25,7 @@ impl Grant {
         let (grant, registered) = match form.get("grant_type") {
             None => {
                 return Err(OAuthError::invalid_request(
-                    "grant_type_missing",
+                    Reason::GrantTypeMissing,
                     "grant_type is missing: client_credentials or refresh_token",
                 ));
             }
@@ -34,7 +35,7 @@ impl Grant {
         };
         if !registered {
             return Err(OAuthError::unauthorized_client(
-                "grant_unregistered",
+                Reason::GrantUnregistered,
                 "the client is not registered for this grant type",
             ));
         }

@@ -23,6 +23,7 @@ use crate::endpoints::Endpoints;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::own_tokens::OwnToken;
+use crate::reason::Reason;
 use crate::records::ClientId;
 use crate::refresh_token::PresentedToken;
 use crate::token_endpoint::json_answer;
@@ -37,7 +38,7 @@ pub(crate) async fn introspect(
     let token = caller
         .form
         .get("token")
-        .ok_or_else(|| OAuthError::invalid_request("token_missing", "token is missing"))?;
+        .ok_or_else(|| OAuthError::invalid_request(Reason::TokenMissing, "token is missing"))?;
     // The two kinds cannot be taken for each other, so `token_type_hint` has nothing to say.
     let known = match token.parse::<PresentedToken>() {
         Ok(presented) => refresh_token(endpoints, &caller, &presented).await?,

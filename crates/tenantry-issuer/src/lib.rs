@@ -33,6 +33,7 @@ mod openapi;
 mod own_tokens;
 mod random;
 mod rate_limit;
+mod reason;
 mod records;
 mod refresh;
 mod refresh_token;

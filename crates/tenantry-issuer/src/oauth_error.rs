@@ -27,6 +27,7 @@ use serde_json::json;
 
 use crate::keys::KeyRingError;
 use crate::no_store::no_store;
+use crate::reason::Reason;
 use crate::store::StoreError;
 
 /// A refusal by an OAuth endpoint.
@@ -34,17 +35,13 @@ use crate::store::StoreError;
 pub(crate) struct OAuthError {
     status: StatusCode,
     error: &'static str,
-    reason: &'static str,
+    reason: Reason,
     description: Cow<'static, str>,
     retry_after: Option<Duration>,
 }
 
 impl OAuthError {
-    fn new(
-        error: &'static str,
-        reason: &'static str,
-        description: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    fn new(error: &'static str, reason: Reason, description: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             error,
@@ -56,7 +53,7 @@ impl OAuthError {
 
     /// The request is malformed, names no tenant, or names two.
     pub(crate) fn invalid_request(
-        reason: &'static str,
+        reason: Reason,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self::new("invalid_request", reason, description)
@@ -67,7 +64,7 @@ impl OAuthError {
     /// `reason` is for the audit log. The client sees the same answer whatever it is, so that nobody
     /// learns which tenants and clients there are.
     // INVARIANT (secrets stay in): the text has no argument.
-    pub(crate) fn invalid_client(reason: &'static str) -> Self {
+    pub(crate) fn invalid_client(reason: Reason) -> Self {
         let description = "client authentication failed: check the tenant, the client id, its \
                            credentials and how the client is registered to send them";
         Self {
@@ -78,7 +75,7 @@ impl OAuthError {
 
     /// The request proves no client, whichever clients there are: nothing was looked up, so the
     /// text may say what is wrong.
-    pub(crate) fn no_credentials(reason: &'static str, description: &'static str) -> Self {
+    pub(crate) fn no_credentials(reason: Reason, description: &'static str) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
             ..Self::new("invalid_client", reason, description)
@@ -86,7 +83,7 @@ impl OAuthError {
     }
 
     /// The refresh token does not count, here and for this client.
-    pub(crate) fn invalid_grant(reason: &'static str) -> Self {
+    pub(crate) fn invalid_grant(reason: Reason) -> Self {
         let description = "the refresh token is not one of this client, or was used, revoked or \
                            has expired: start again with the client's credentials";
         Self::new("invalid_grant", reason, description)
@@ -94,11 +91,11 @@ impl OAuthError {
 
     /// The token to revoke is not one of this client: the same text for each that is not.
     pub(crate) fn foreign_token() -> Self {
-        Self::new("invalid_grant", "token_foreign", "the token was not issued to this client")
+        Self::new("invalid_grant", Reason::TokenForeign, "the token was not issued to this client")
     }
 
     /// The client is known, but may not do this.
-    pub(crate) fn unauthorized_client(reason: &'static str, description: &'static str) -> Self {
+    pub(crate) fn unauthorized_client(reason: Reason, description: &'static str) -> Self {
         Self::new("unauthorized_client", reason, description)
     }
 
@@ -106,16 +103,13 @@ impl OAuthError {
     pub(crate) fn unsupported_grant_type() -> Self {
         Self::new(
             "unsupported_grant_type",
-            "grant_type_unsupported",
+            Reason::GrantTypeUnsupported,
             "grant_type is client_credentials or refresh_token",
         )
     }
 
     /// A scope is not one that this client of this tenant may have.
-    pub(crate) fn invalid_scope(
-        reason: &'static str,
-        description: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(crate) fn invalid_scope(reason: Reason, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new("invalid_scope", reason, description)
     }
 
@@ -123,7 +117,7 @@ impl OAuthError {
     ///
     /// [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
     pub(crate) fn invalid_target(
-        reason: &'static str,
+        reason: Reason,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self::new("invalid_target", reason, description)
@@ -133,7 +127,7 @@ impl OAuthError {
     pub(crate) fn method_not_allowed() -> Self {
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,
-            ..Self::invalid_request("method", "use POST with a form in the body")
+            ..Self::invalid_request(Reason::Method, "use POST with a form in the body")
         }
     }
 
@@ -141,7 +135,7 @@ impl OAuthError {
     pub(crate) fn too_large() -> Self {
         Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..Self::invalid_request("body_too_large", "the body is longer than 64 KiB")
+            ..Self::invalid_request(Reason::BodyTooLarge, "the body is longer than 64 KiB")
         }
     }
 
@@ -152,7 +146,7 @@ impl OAuthError {
             retry_after: Some(retry_after),
             ..Self::new(
                 "temporarily_unavailable",
-                "too_many_failures",
+                Reason::TooManyFailures,
                 "too many failed attempts: wait as long as Retry-After says",
             )
         }
@@ -160,7 +154,7 @@ impl OAuthError {
 
     /// The store or the keys cannot be had, so nothing was judged.
     // INVARIANT (cannot judge is not invalid)
-    pub(crate) fn unavailable(reason: &'static str) -> Self {
+    pub(crate) fn unavailable(reason: Reason) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             retry_after: Some(Duration::from_secs(5)),
@@ -174,7 +168,7 @@ impl OAuthError {
 
     /// Why, for the audit log: a stable word that may say more than the answer does.
     pub(crate) const fn reason(&self) -> &'static str {
-        self.reason
+        self.reason.code()
     }
 
     /// The status of the answer.
@@ -194,14 +188,14 @@ impl OAuthError {
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be asked");
-        Self::unavailable("store")
+        Self::unavailable(Reason::Store)
     }
 }
 
 impl From<KeyRingError> for OAuthError {
     fn from(error: KeyRingError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "no token can be signed or read");
-        Self::unavailable("keys")
+        Self::unavailable(Reason::Keys)
     }
 }
 
@@ -235,7 +229,8 @@ mod tests {
 
     #[test]
     fn a_description_has_only_the_characters_that_the_rfc_permits() {
-        let error = OAuthError::invalid_request("a", "a \"b\" \\ c\r\nd \u{e9} {e} `f`~");
+        let error =
+            OAuthError::invalid_request(Reason::Method, "a \"b\" \\ c\r\nd \u{e9} {e} `f`~");
 
         assert_eq!(error.description(), "a ?b? ? c??d ? {e} `f`~");
     }

@@ -14,6 +14,7 @@ use crate::access_token::IssuedToken;
 use crate::caller::Caller;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::records::Family;
 use crate::refresh_token::{PresentedToken, RefreshToken};
 use crate::store::{RefreshAttempt, RefreshUse};
@@ -26,14 +27,14 @@ pub(crate) async fn refresh(
     trail: &mut Trail,
 ) -> Result<Tokens, OAuthError> {
     let presented = caller.form.get("refresh_token").ok_or_else(|| {
-        OAuthError::invalid_request("refresh_token_missing", "refresh_token is missing")
+        OAuthError::invalid_request(Reason::RefreshTokenMissing, "refresh_token is missing")
     })?;
     let presented: PresentedToken =
-        presented.parse().map_err(|_| OAuthError::invalid_grant("refresh_token_malformed"))?;
+        presented.parse().map_err(|_| OAuthError::invalid_grant(Reason::RefreshTokenMalformed))?;
     let now = endpoints.clock().unix();
     let (grace, idle) = (caller.settings.refresh_grace(), caller.settings.refresh_idle_lifetime());
     let family = endpoints.store().family(presented.family).await?;
-    let family = family.ok_or_else(|| OAuthError::invalid_grant("refresh_token_unknown"))?;
+    let family = family.ok_or_else(|| OAuthError::invalid_grant(Reason::RefreshTokenUnknown))?;
     require_own(&family, caller)?;
     // One that was used before is used all the same, so that the store revokes its family.
     let ready = if family.accepts(&presented.hash, now, grace) {
@@ -41,8 +42,8 @@ pub(crate) async fn refresh(
     } else {
         None
     };
-    let next =
-        RefreshToken::generate(presented.family).map_err(|_| OAuthError::unavailable("random"))?;
+    let next = RefreshToken::generate(presented.family)
+        .map_err(|_| OAuthError::unavailable(Reason::Random))?;
     let attempt = RefreshAttempt {
         tenant: &caller.registration.tenant.id,
         client: &caller.registration.client.id,
@@ -58,9 +59,9 @@ pub(crate) async fn refresh(
             Ok(Tokens { access, scope, refresh: Some(next) })
         }
         // It was not acceptable a moment ago, so this does not happen; the grace period covers it.
-        (RefreshUse::Rotated(_), None) => Err(OAuthError::unavailable("refresh_race")),
-        (RefreshUse::Reused(_), _) => Err(OAuthError::invalid_grant("refresh_token_reused")),
-        (RefreshUse::Gone, _) => Err(OAuthError::invalid_grant("refresh_token_ended")),
+        (RefreshUse::Rotated(_), None) => Err(OAuthError::unavailable(Reason::RefreshRace)),
+        (RefreshUse::Reused(_), _) => Err(OAuthError::invalid_grant(Reason::RefreshTokenReused)),
+        (RefreshUse::Gone, _) => Err(OAuthError::invalid_grant(Reason::RefreshTokenEnded)),
     }
 }
 
@@ -69,7 +70,7 @@ pub(crate) async fn refresh(
 fn require_own(family: &Family, caller: &Caller) -> Result<(), OAuthError> {
     let registration = &caller.registration;
     if family.tenant != registration.tenant.id || family.client != registration.client.id {
-        return Err(OAuthError::invalid_grant("refresh_token_foreign"));
+        return Err(OAuthError::invalid_grant(Reason::RefreshTokenForeign));
     }
     Ok(())
 }

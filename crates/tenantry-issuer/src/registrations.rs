@@ -20,6 +20,7 @@ use tenantry_core::{Clock, TenantId};
 use crate::assertion::{OnceOnly, read_nobodys_keys};
 use crate::authentication::{Presented, Registered, Registration};
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::records::ClientId;
 use crate::secret::TokenHash;
 use crate::store::{Store, StoreError};
@@ -79,7 +80,7 @@ impl Registrations {
             let (tenant, client) = (presented.tenant, presented.client);
             let used = TokenHash::of(&format!("{tenant}\n{client}\n{}", once.jti));
             if !self.store.first_use(&used, once.until).await? {
-                let error = OAuthError::invalid_client("assertion_replayed");
+                let error = OAuthError::invalid_client(Reason::AssertionReplayed);
                 return Err(Unproven { error, is_registered: true });
             }
         }
@@ -107,7 +108,7 @@ impl Registrations {
         })?;
         // Gone since then, perhaps.
         let registration = self.read(key).await?.ok_or_else(|| Unproven {
-            error: OAuthError::invalid_client("client_unknown"),
+            error: OAuthError::invalid_client(Reason::ClientUnknown),
             is_registered: false,
         })?;
         Ok((registration, proof))

@@ -25,6 +25,7 @@ use crate::caller::Caller;
 use crate::endpoints::Endpoints;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::refresh_token::PresentedToken;
 use crate::token_endpoint::json_answer;
 use crate::trail::Trail;
@@ -38,7 +39,7 @@ pub(crate) async fn revoke(
     let token = caller
         .form
         .get("token")
-        .ok_or_else(|| OAuthError::invalid_request("token_missing", "token is missing"))?;
+        .ok_or_else(|| OAuthError::invalid_request(Reason::TokenMissing, "token is missing"))?;
     // The two kinds cannot be taken for each other, so `token_type_hint` has nothing to say.
     match token.parse::<PresentedToken>() {
         Ok(presented) => refresh_token(endpoints, &caller, &presented).await?,

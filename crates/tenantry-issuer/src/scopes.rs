@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use tenantry_core::{Scope, ScopePattern, TenantId};
 
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 
 /// How much of a scope is repeated in an answer, in bytes.
 const MAX_SHOWN: usize = 128;
@@ -42,7 +43,7 @@ impl Scopes<'_> {
         };
         let asked = Scope::parse(asked).map_err(|_| {
             OAuthError::invalid_scope(
-                "scope_malformed",
+                Reason::ScopeMalformed,
                 "scope is words of printable ASCII without quotes and backslashes, one blank between",
             )
         })?;
@@ -65,7 +66,7 @@ impl Scopes<'_> {
             (Some(scope), None) | (None, Some(scope)) => Ok(scope),
             // INVARIANT (no guessing): the qualified form of each says which is meant.
             (Some(_), Some(_)) => Err(OAuthError::invalid_scope(
-                "scope_ambiguous",
+                Reason::ScopeAmbiguous,
                 format!(
                     "the scope {} can be read with and without tenant: qualify it with the tenant",
                     shown(token)
@@ -80,14 +81,14 @@ impl Scopes<'_> {
         let named = named.filter(|named| *self.tenant != *named && !self.begins_a_scope(named));
         match named {
             Some(other) => OAuthError::invalid_scope(
-                "scope_foreign",
+                Reason::ScopeForeign,
                 format!(
                     "the scope {token} is of tenant {other}, but this request is for tenant \
                      {tenant}; the client is not registered for a scope of that name either"
                 ),
             ),
             None => OAuthError::invalid_scope(
-                "scope_unregistered",
+                Reason::ScopeUnregistered,
                 format!("the client is not registered for the scope {token} in tenant {tenant}"),
             ),
         }

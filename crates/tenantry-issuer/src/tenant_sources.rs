@@ -19,6 +19,7 @@ use tenantry_core::{Match, TenantId, TenantPattern};
 
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 
 /// Where a tenant is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +111,7 @@ impl TenantSources<'_> {
         };
         if headers.get_all(CONNECTION).iter().any(named) {
             return Err(OAuthError::invalid_request(
-                "header_in_connection",
+                Reason::HeaderInConnection,
                 "Connection names the tenant header, which a proxy would then remove",
             ));
         }
@@ -122,7 +123,7 @@ impl TenantSources<'_> {
                 Err(_) => Err(malformed(Place::Header)),
             },
             (Some(_), Some(_)) => Err(OAuthError::invalid_request(
-                "tenant_repeated",
+                Reason::TenantRepeated,
                 "the tenant header is there more than once",
             )),
         }
@@ -135,7 +136,7 @@ impl TenantSources<'_> {
             .unwrap_or_default();
         let header = self.header;
         OAuthError::invalid_request(
-            "tenant_missing",
+            Reason::TenantMissing,
             format!(
                 "no tenant is named: send {audience}the parameter tenant_id, the header {header}, \
                  or use the path /{{tenant}}/oauth/token; a scope does not name one"
@@ -146,7 +147,7 @@ impl TenantSources<'_> {
 
 fn malformed(place: Place) -> OAuthError {
     OAuthError::invalid_request(
-        "tenant_malformed",
+        Reason::TenantMalformed,
         format!(
             "{place} does not hold a tenant id: 1 to 128 letters, digits, - or _, starting with a \
              letter or digit"
@@ -160,9 +161,9 @@ fn malformed(place: Place) -> OAuthError {
 fn mismatch(before: Place, first: &TenantId, place: Place, second: &TenantId) -> OAuthError {
     let description = format!("{before} names tenant {first}, but {place} names tenant {second}");
     if before.is_target() || place.is_target() {
-        OAuthError::invalid_target("tenant_mismatch", description)
+        OAuthError::invalid_target(Reason::TenantMismatch, description)
     } else {
-        OAuthError::invalid_request("tenant_mismatch", description)
+        OAuthError::invalid_request(Reason::TenantMismatch, description)
     }
 }
 
@@ -251,7 +252,7 @@ mod tests {
                     let text = error.description();
                     assert!(text.contains("tenant1") && text.contains("tenant2"), "{text}");
                     let has_target = [one, other].iter().any(|place| TARGETS.contains(place));
-                    let target = OAuthError::invalid_target("tenant_mismatch", text);
+                    let target = OAuthError::invalid_target(Reason::TenantMismatch, text);
                     assert_eq!(error == target, has_target, "{one} and {other}");
                 }
             }

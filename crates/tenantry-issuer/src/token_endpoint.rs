@@ -18,6 +18,7 @@ use crate::grant::Grant;
 use crate::no_store::no_store;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
 use crate::records::{FamilyId, NewFamily};
 use crate::refresh::refresh;
 use crate::refresh_token::RefreshToken;
@@ -63,8 +64,9 @@ async fn client_credentials(
     let refresh = if registration.client.grants.refresh_token {
         let now = endpoints.clock().unix();
         let lifetime = caller.settings.refresh_token_lifetime();
-        let id = FamilyId::generate().map_err(|_| OAuthError::unavailable("random"))?;
-        let token = RefreshToken::generate(id).map_err(|_| OAuthError::unavailable("random"))?;
+        let id = FamilyId::generate().map_err(|_| OAuthError::unavailable(Reason::Random))?;
+        let token =
+            RefreshToken::generate(id).map_err(|_| OAuthError::unavailable(Reason::Random))?;
         let family = NewFamily {
             id,
             tenant: registration.tenant.id.clone(),
@@ -78,7 +80,7 @@ async fn client_credentials(
         if !endpoints.store().open_family(&family).await? {
             // Suspended, disabled or removed since the client was read.
             return Err(OAuthError::unauthorized_client(
-                "client_gone",
+                Reason::ClientGone,
                 "the tenant is suspended, or the client is disabled",
             ));
         }
