@@ -5,6 +5,8 @@ use std::fmt;
 
 use tenantry_issuer::ConfigError;
 
+use crate::output::plain;
+
 /// Why the program ended; displayed as one line that says what to do where something can be done.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -31,14 +33,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // One line, whatever an answer or a file holds.
-        for character in self.text.chars() {
-            if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                fmt::Write::write_char(f, character)?;
-            }
-        }
-        Ok(())
+        f.write_str(&plain(&self.text))
     }
 }
 

@@ -22,7 +22,7 @@ impl Output {
     pub(crate) fn print(self, json: &Value, text: &str) -> Result<(), Failure> {
         let mut out = anstream::stdout();
         let written = if self.json {
-            writeln!(out, "{json}")
+            writeln!(out, "{}", escaped(&json.to_string()))
         } else if text.is_empty() {
             Ok(())
         } else {
@@ -36,11 +36,11 @@ impl Output {
 
 /// `name  value`, line by line; values that are not there are left out.
 pub(crate) fn fields(fields: &[(&str, String)]) -> String {
-    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (plain(name), plain(value))).collect();
+    let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let dim = Style::new().dimmed();
     let shown = fields.iter().filter(|(_, value)| !value.is_empty());
-    let lines = shown.map(|(name, value)| format!("{dim}{name:width$}{dim:#}  {}\n", plain(value)));
-    lines.collect()
+    shown.map(|(name, value)| format!("{dim}{name:width$}{dim:#}  {value}\n")).collect()
 }
 
 /// A table with a head. Names come from operators, so what they hold is shown as text.
@@ -72,15 +72,40 @@ pub(crate) fn strong(text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Without what would command the terminal.
-fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control().then(|| character.escape_default());
-            let kept = escaped.is_none().then_some(character);
-            escaped.into_iter().flatten().chain(kept)
-        })
-        .collect()
+/// Without what would command a terminal, end the line, or turn the text around in it.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if commands(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// The same for JSON, which stays the same JSON: such a character stands in a string.
+fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if commands(character) {
+            // Each of them is one unit of UTF-16.
+            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Whether a terminal may do something else with it than show it: controls, separators of
+/// lines, and marks of direction ([UAX #9 §2]).
+///
+/// [UAX #9 §2]: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
+fn commands(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -96,6 +121,21 @@ mod tests {
         let rows = [vec!["tenant1".into(), "äöü".into()], vec!["t".into(), "\u{1b}[31m".into()]];
         let text = uncoloured(&table(&["tenant", "name"], &rows));
         assert_eq!(text, "tenant   name\ntenant1  äöü\nt        \\u{1b}[31m\n");
+    }
+
+    #[test]
+    fn what_would_command_a_terminal_is_shown_as_text() {
+        let text = uncoloured(&fields(&[("a\u{1b}b", "\u{9b}2J\n\u{202e}é".into())]));
+        assert_eq!(text, "a\\u{1b}b  \\u{9b}2J\\n\\u{202e}é\n");
+        assert_eq!(plain("\u{61c}\u{200f}\u{2069}"), "\\u{61c}\\u{200f}\\u{2069}");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        let json = serde_json::json!({ "a\u{7f}": "\u{9b}\u{202e}\n\"é\u{200e}" });
+        let text = escaped(&json.to_string());
+        assert_eq!(text, r#"{"a\u007f":"\u009b\u202e\n\"é\u200e"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::args::{Place, TokenArgs};
 use crate::clock::written;
 use crate::failure::{Failure, with_causes};
-use crate::output::{Output, fields};
+use crate::output::{Output, fields, plain};
 use crate::setup::Setup;
 
 const SECRET_VARIABLE: &str = "TENANTRY_CLIENT_SECRET";
@@ -143,7 +143,7 @@ fn print(token: &str, answer: &Value, output: Output) -> Result<(), Failure> {
     };
     let (header, claims) = (part(0), part(1));
     let json = json!({ "response": answer, "header": header, "claims": claims });
-    let mut text = format!("{token}\n\n");
+    let mut text = format!("{}\n\n", plain(token));
     let mut shown = Vec::new();
     if let Some(Value::Object(header)) = &header {
         shown.extend(header.iter().map(|(name, value)| (name.as_str(), as_text(name, value))));

@@ -1,6 +1,7 @@
 //! `tenantry token`, of an issuer that runs.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -88,6 +89,32 @@ fn a_refusal_is_told_in_the_issuers_words_with_exit_code_1() {
     let wrong = format!("token --tenant tenant1 --client-id js --issuer {issuer}");
     let ran = running.place.run_with(&wrong, &[(SECRET, "wrong")]);
     assert!(ran.refused(1).starts_with("the issuer refused, 401 invalid_client: "), "{ran:?}");
+}
+
+/// Whoever answers may not be the issuer that was meant.
+#[test]
+fn an_answer_does_not_command_the_terminal() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The form comes last.
+        let mut request = Vec::new();
+        while !String::from_utf8_lossy(&request).contains("grant_type=") {
+            let mut bytes = [0; 1024];
+            let length = stream.read(&mut bytes).unwrap();
+            request.extend_from_slice(&bytes[..length]);
+        }
+        let body = "{\"access_token\":\"e30.eyJhXHUwMDFiXVgiOiJcdTIwMmUifQ.\\u001b]0;x\\u0007\"}";
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    let place = Place::new();
+    let line = format!("token --tenant tenant1 --client-id js --issuer {issuer}");
+    let ran = place.run_with(&line, &[(SECRET, "hush")]);
+    answering.join().unwrap();
+    let token = "e30.eyJhXHUwMDFiXVgiOiJcdTIwMmUifQ.\\u{1b}]0;x\\u{7}";
+    assert_eq!(ran.done(), format!("{token}\n\na\\u{{1b}}]X  \\u{{202e}}\n"));
 }
 
 #[test]
