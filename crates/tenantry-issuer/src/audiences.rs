@@ -12,6 +12,9 @@ use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::reason::Reason;
 
+/// How much of an audience is repeated in an answer, in characters.
+const MAX_SHOWN: usize = 128;
+
 /// Whose audiences, and how they are written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Audiences<'a> {
@@ -85,26 +88,34 @@ impl Audiences<'_> {
         self.patterns.iter().find_map(|pattern| pattern.matches(audience))
     }
 
-    fn named<'t>(&self, audience: &'t str) -> Option<&'t str> {
-        match self.found(audience)? {
-            Match::Tenant(tenant) => Some(tenant),
-            Match::Exact => None,
-        }
-    }
-
     fn refused(&self, name: &str, asked: &str) -> OAuthError {
         let tenant = self.tenant;
-        match self.named(asked).filter(|named| *self.tenant != *named) {
-            Some(other) => OAuthError::invalid_target(
+        match self.found(asked) {
+            Some(Match::Tenant(other)) if *tenant != other => OAuthError::invalid_target(
                 Reason::AudienceForeign,
                 format!("the {name} is of tenant {other}, but this request is for tenant {tenant}"),
             ),
-            None => OAuthError::invalid_target(
+            Some(_) => OAuthError::invalid_target(
                 Reason::AudienceUnregistered,
                 format!("the client is not registered for this {name} in tenant {tenant}"),
             ),
+            None => unknown(name, asked, self.patterns.iter().map(|one| one.render(tenant))),
         }
     }
+}
+
+/// An audience is none of this issuer's, which are `known`.
+pub(crate) fn unknown(
+    name: &str,
+    asked: &str,
+    known: impl Iterator<Item = impl Into<String>>,
+) -> OAuthError {
+    let asked: String = asked.chars().take(MAX_SHOWN).collect();
+    let known: Vec<String> = known.map(Into::into).collect();
+    OAuthError::invalid_target(
+        Reason::AudienceUnknown,
+        format!("the {name} {asked} is none of this issuer, which has {}", known.join(" and ")),
+    )
 }
 
 fn none() -> OAuthError {
@@ -204,7 +215,7 @@ mod tests {
         assert_eq!(reason(&[API], &[foreign], ""), "audience_none");
         // Nor does it outlive the settings that it was made under.
         let body = format!("audience={OWN}");
-        assert_eq!(reason(&[HR], &[OWN], &body), "audience_unregistered");
+        assert_eq!(reason(&[HR], &[OWN], &body), "audience_unknown");
         assert_eq!(
             grant(&["https://a.example"], &["https://a.example"], "").unwrap(),
             ["https://a.example"]
@@ -212,10 +223,21 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_that_nobody_registered_is_refused() {
+    fn an_audience_that_no_pattern_matches_is_refused_with_those_that_there_are() {
         for asked in ["x", "https://api.erp.example/tenant1/", "https://API.erp.example/tenant1"] {
-            assert_eq!(reason(&[API], &[], &format!("audience={asked}")), "audience_unregistered");
+            let error = grant(&[API, HR], &[], &format!("audience={asked}")).unwrap_err();
+            assert_eq!(error.reason(), "audience_unknown", "{asked}");
+            assert_eq!(
+                error.description(),
+                format!(
+                    "the audience {asked} is none of this issuer, which has {OWN} and \
+                     https://hr.erp.example/tenant1"
+                )
+            );
         }
+        let long = "x".repeat(1000);
+        let error = grant(&[API], &[], &format!("resource={long}")).unwrap_err().description();
+        assert!(error.contains(&long[..128]) && !error.contains(&long[..129]), "{error}");
     }
 
     #[test]

@@ -42,6 +42,7 @@ reasons! {
     AudienceAmbiguous = "audience_ambiguous",
     AudienceForeign = "audience_foreign",
     AudienceNone = "audience_none",
+    AudienceUnknown = "audience_unknown",
     AudienceUnregistered = "audience_unregistered",
     AuthenticationMethod = "authentication_method",
     AuthorizationMalformed = "authorization_malformed",

@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue};
 
 use tenantry_core::{Match, TenantId, TenantPattern};
 
+use crate::audiences::unknown;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::reason::Reason;
@@ -77,7 +78,7 @@ impl TenantSources<'_> {
                 Some((before, first)) => return Err(mismatch(*before, first, place, &tenant)),
             }
         }
-        named.map(|(_, tenant)| tenant).ok_or_else(|| self.missing())
+        named.map(|(_, tenant)| tenant).ok_or_else(|| self.missing(form))
     }
 
     fn named<'r>(
@@ -129,7 +130,16 @@ impl TenantSources<'_> {
         }
     }
 
-    fn missing(&self) -> OAuthError {
+    /// An audience that nobody has here says more about the mistake than that no tenant is named.
+    fn missing(&self, form: &Form) -> OAuthError {
+        for parameter in ["audience", "resource"] {
+            let matches =
+                |value: &&String| self.audience.iter().any(|one| one.matches(value).is_some());
+            if let Some(value) = form.all(parameter).iter().find(|value| !matches(value)) {
+                let known = self.audience.iter().map(|pattern| pattern.as_str());
+                return unknown(parameter, value, known);
+            }
+        }
         let audience = self.audience.iter().find(|pattern| pattern.has_tenant());
         let audience = audience
             .map(|pattern| format!("the parameter audience={}, ", pattern.as_str()))
@@ -279,7 +289,7 @@ mod tests {
 
     #[test]
     fn whoever_names_no_tenant_is_told_how() {
-        for body in ["", "scope=tenant1.a", "audience=https://reports.example", "audience=x"] {
+        for body in ["", "scope=tenant1.a", "audience=https://reports.example"] {
             let error = tenant(&Sent { body, ..NOTHING }).unwrap_err();
             assert_eq!(error.reason(), "tenant_missing", "{body}");
             assert_eq!(
@@ -289,6 +299,21 @@ mod tests {
                  /{tenant}/oauth/token; a scope does not name one"
             );
         }
+    }
+
+    #[test]
+    fn whoever_names_an_audience_that_nobody_has_is_told_how_they_are_written() {
+        for body in ["audience=tenant1", "audience=https://reports.example&audience=tenant1"] {
+            let error = tenant(&Sent { body, ..NOTHING }).unwrap_err();
+            assert_eq!(error.reason(), "audience_unknown", "{body}");
+            assert_eq!(
+                error.description(),
+                "the audience tenant1 is none of this issuer, which has \
+                 https://api.erp.example/{tenant} and https://reports.example"
+            );
+        }
+        let slash = "resource=https://api.erp.example/tenant1/";
+        assert_eq!(reason(&Sent { body: slash, ..NOTHING }), "audience_unknown");
     }
 
     #[test]

@@ -137,7 +137,7 @@ async fn a34_a_resource_is_an_absolute_uri_may_repeat_and_is_registered() {
     assert_eq!(claims(&sent(own).with("resource", own).tokens().await)["aud"], own);
     for resource in ["urn:x", "tenant1", "https://api.erp.example/tenant1#a"] {
         let answer = sent(resource).send().await;
-        answer.assert_refused(400, "invalid_target", "audience_unregistered");
+        answer.assert_refused(400, "invalid_target", "audience_unknown");
     }
     let answer = sent("https://api.erp.example/tenant2").send().await;
     answer.assert_refused(400, "invalid_target", "tenant_mismatch");

@@ -151,7 +151,7 @@ async fn a6_an_error_is_json_with_a_code_of_the_list_and_a_text_of_its_character
     answer.assert_refused(400, "invalid_scope", "scope_malformed");
     let odd = "https://api.erp.example/tenant1\"\\\r\n\u{e9}";
     let answer = by().with("grant_type", "client_credentials").with("audience", odd).send().await;
-    answer.assert_refused(400, "invalid_target", "audience_unregistered");
+    answer.assert_refused(400, "invalid_target", "audience_unknown");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a8_each_cause_has_the_code_that_the_rfcs_give_it() {
     answer.send().await.assert_refused(400, "invalid_scope", "scope_unregistered");
     for name in ["audience", "resource"] {
         let answer = by("erp-sync").with("grant_type", "client_credentials").with(name, "urn:x");
-        answer.send().await.assert_refused(400, "invalid_target", "audience_unregistered");
+        answer.send().await.assert_refused(400, "invalid_target", "audience_unknown");
     }
 }
 
