@@ -222,7 +222,7 @@ fn when_the_next_key_is_withdrawn_the_one_after_it_is_waited_for() {
     table.rotate(&schedule, false, T);
     // Not yet taken over, and somebody is to follow already.
     let turn = table.rows["k002"].active_at;
-    let follower = Row { active_at: turn + DAY, ..table.rows["k002"].clone() };
+    let follower = Row { active_at: turn + DAY, ..table.rows["k002"] };
     table.rows.get_mut("k002").unwrap().retired_at = Some(turn + DAY);
     table.rows.insert("k003".into(), follower);
 
