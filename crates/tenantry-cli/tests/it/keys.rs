@@ -161,6 +161,20 @@ fn without_a_key_to_encrypt_with_nothing_is_encrypted() {
     assert_eq!(are_encrypted(&place.run("keys list --json").json()), [false, false]);
 }
 
+#[tokio::test]
+async fn a_database_that_fails_meanwhile_is_another_exit_code() {
+    let place = served(&[]);
+    let full = "CREATE TRIGGER full_disk BEFORE UPDATE ON signing_key \
+        BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    place.execute(full).await;
+    let failed = place.run_with("keys encrypt", &with(KEY));
+    let line = failed.refused(1);
+    assert!(line.starts_with("the signing keys cannot be read or changed now: "), "{line}");
+    assert_eq!(place.count("keys.encrypt"), 0);
+    place.execute("DROP TRIGGER full_disk").await;
+    place.run_with("keys encrypt", &with(KEY)).done();
+}
+
 #[test]
 fn where_there_are_no_keys_there_is_nothing_to_encrypt() {
     let place = Place::new();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 /// A working directory of its own.
@@ -83,6 +84,14 @@ impl Place {
             let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
             has(secret.as_bytes()) || has(&decoded)
         })
+    }
+
+    /// Changes the database past the program.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        let url = format!("sqlite://{}", self.path().join("tenantry.db").display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// How often `text` is in the database.
