@@ -30,6 +30,9 @@ async fn keys_are_listed_rotated_and_withdrawn() {
     let [(active, "active"), (next, "next")] = states(&before)[..] else { panic!("{before}") };
     assert_eq!(before[0]["alg"], "ES256");
 
+    let waiting = place.run("keys rotate --json").json();
+    assert_eq!(states(&waiting), states(&before), "it was not published for long enough");
+    assert!(waiting[1]["active_at"].as_str() < before[1]["active_at"].as_str(), "{waiting}");
     let rotated = place.run("keys rotate --now --json").json();
     let after = states(&rotated);
     assert!(after.contains(&(active, "retired")) && after.contains(&(next, "active")), "{rotated}");
@@ -39,6 +42,7 @@ async fn keys_are_listed_rotated_and_withdrawn() {
     let unknown = place.run("keys retire no-such-key");
     assert_eq!(unknown.refused(2), "there is no signing key `no-such-key`");
     assert!(serving.end().success());
+    assert_eq!((place.count("keys.rotate"), place.count("keys.retire")), (2, 1));
 }
 
 #[test]

@@ -239,9 +239,15 @@ async fn a54_documents_have_an_etag_and_a_max_age_and_may_be_read_by_any_page() 
                 assert_eq!(answer.headers()["access-control-allow-origin"], "*");
             }
         }
+        // A page may see the tag, to ask with it.
+        assert_eq!(answer.headers()["access-control-expose-headers"], "etag");
         let other = [(http::header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""))];
-        let answer = document.answer(&Method::GET, &other.into_iter().collect());
+        let mut headers: HeaderMap = other.into_iter().collect();
+        let answer = document.answer(&Method::GET, &headers);
         assert_eq!(answer.status(), StatusCode::OK);
+        headers.append(http::header::IF_NONE_MATCH, etag);
+        let answer = document.answer(&Method::GET, &headers);
+        assert_eq!(answer.status(), StatusCode::NOT_MODIFIED, "a list may have several lines");
     }
     assert_eq!(tags.len(), 2);
     // Another set, another tag.
@@ -267,6 +273,7 @@ fn a54_other_methods_are_not_for_documents() {
     assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
     assert_eq!(preflight.headers()["access-control-allow-methods"], "GET, HEAD");
     assert_eq!(preflight.headers()["access-control-allow-headers"], "if-none-match");
+    assert_eq!(preflight.headers()["access-control-max-age"], "86400");
 
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let answer = document.answer(&method, &HeaderMap::new());
