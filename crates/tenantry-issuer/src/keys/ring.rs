@@ -1,16 +1,6 @@
-//! The keys of every owner, kept at hand and in step with the database.
+//! The keys of every owner: to sign with, to publish, to change.
 //!
-//! | the keys at hand were read       | a request for them gets                                      |
-//! |----------------------------------|--------------------------------------------------------------|
-//! | up to 20 seconds ago             | these, at once                                               |
-//! | up to 30 seconds ago             | these, at once; they are read again in the background        |
-//! | earlier, or not yet              | those in the database, after one read that all wait for      |
-//! | up to 5 minutes ago, and the database cannot be asked | these, at once or after the attempt     |
-//! | earlier, and the database cannot be asked | [`Unavailable`](KeyRingErrorKind::Unavailable)      |
-//!
-//! So a change reaches every replica within 30 seconds, and while requests come in none waits for the
-//! database. There is no timer: keys that nobody asks for are not read, and what the schedule wants
-//! done is done when somebody does.
+//! [`Slot`] says how old they may be, [`Schedule`] when each of them signs.
 
 use std::fmt;
 use std::sync::Arc;

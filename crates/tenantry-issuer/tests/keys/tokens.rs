@@ -113,6 +113,8 @@ async fn a35_a_token_lives_for_10_minutes_or_what_the_settings_say_in_whole_seco
 
     assert_eq!(claims(&issued)["iat"], 1_800_000_001);
     assert_eq!(claims(&issued)["exp"], 1_800_000_301);
+    // What is remembered of it is what it says.
+    assert_eq!(issued.issued_at.as_millis(), 1_800_000_001_000);
     assert_eq!(issued.expires_at - issued.issued_at, MINUTE * 5);
 }
 
