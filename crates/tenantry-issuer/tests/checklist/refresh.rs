@@ -83,6 +83,7 @@ async fn a25_scope_narrows_for_one_access_token_and_never_widens() {
     let narrow = narrow.tokens().await;
     assert_eq!(narrow["scope"], "tenant1.journal.read");
     assert_eq!(claims(&narrow)["scope"], "tenant1.journal.read");
+    assert_eq!(stack.last_event().scopes, ["journal.read"]);
     let token = refresh_token(&narrow);
     // Registered for this client, but not granted then.
     for (scope, reason) in [
@@ -226,6 +227,22 @@ async fn a27_the_grace_ends_when_the_successor_is_used() {
 
     answer.assert_invalid_grant("refresh_token_reused");
     assert!(!is_live(&stack, &third).await);
+}
+
+/// Whoever stole it does not get around that by asking for something that is refused anyway.
+#[tokio::test]
+async fn a27_a_token_that_is_used_again_revokes_its_family_whatever_else_is_wrong() {
+    for (name, value) in [("scope", "admin"), ("resource", "https://elsewhere.example")] {
+        let stack = Stack::new().await;
+        let first = first(&stack).await;
+        let second = refresh_token(&renew(&stack, "tenant1", "renewing", &first).tokens().await);
+        let third = refresh_token(&renew(&stack, "tenant1", "renewing", &second).tokens().await);
+
+        let again = renew(&stack, "tenant1", "renewing", &first).with(name, value).send().await;
+
+        again.assert_invalid_grant("refresh_token_reused");
+        assert!(!is_live(&stack, &third).await);
+    }
 }
 
 #[tokio::test]

@@ -214,8 +214,12 @@ async fn claims_of_the_client_come_before_those_of_its_tenant() {
     client.claims =
         json!({ "cost_center": "2", "limits": { "rows": 10 } }).as_object().unwrap().clone();
 
-    let claims = claims(&site.issue_for(&tenant, &client).await.unwrap());
+    let issued = site.issue_for(&tenant, &client).await.unwrap();
 
+    // Each is there once: a name that is there twice makes a token that is refused.
+    let jwks = site.jwks("tenant1").await;
+    verify(ISSUER, &jwks, &site.clock, &issued.token).await.unwrap();
+    let claims = claims(&issued);
     assert_eq!(claims["region"], "eu");
     assert_eq!(claims["cost_center"], "2");
     assert_eq!(claims["limits"], json!({ "rows": 10 }));
