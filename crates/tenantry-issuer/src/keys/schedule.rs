@@ -162,11 +162,11 @@ impl Schedule {
     }
 
     /// What to do so that the key `kid` neither signs nor is published any more. If it signs, the
-    /// next one takes over at once.
+    /// next one takes over at once. No key is made: that is for the next plan.
     pub(crate) fn withdraw(&self, keys: &[KeyTimes<'_>], kid: &str, now: Duration) -> Vec<Step> {
         let mut draft = Draft::new(self, keys, now);
         draft.keys.retain(|key| key.name != Name::Stored(kid));
-        draft.keep_up();
+        draft.close_ranks();
         draft.steps(keys)
     }
 }
@@ -241,10 +241,10 @@ impl KeyTimes<'_> {
 /// The key that signs at `now`: of those that are active, the one that took over last.
 ///
 /// More than one is active only until the next plan, after the clocks of replicas disagreed.
-pub(crate) fn signer<'k, 'n: 'k>(
-    keys: impl IntoIterator<Item = &'k KeyTimes<'n>>,
+pub(crate) fn signer<'n>(
+    keys: impl IntoIterator<Item = KeyTimes<'n>>,
     now: Duration,
-) -> Option<&'k KeyTimes<'n>> {
+) -> Option<KeyTimes<'n>> {
     keys.into_iter()
         .filter(|key| key.state(now) == KeyState::Active)
         .max_by_key(|key| (key.active_at, key.name))
@@ -300,10 +300,7 @@ impl<'a> Draft<'a> {
     fn keep_up(&mut self) {
         let now = self.now;
         self.keys.retain(|key| key.state(now) != KeyState::Gone);
-        let signer = match signer(&self.keys, now) {
-            Some(signer) => *signer,
-            None => self.begin(),
-        };
+        let signer = signer(self.keys.iter().copied(), now).unwrap_or_else(|| self.begin());
         // Clocks disagreed, or the next one took over before its time.
         for other in &mut self.keys {
             if other.state(now) == KeyState::Active && other.name != signer.name {
@@ -321,18 +318,25 @@ impl<'a> Draft<'a> {
 
     /// Nothing signs: these are the first keys, or the one that signed was withdrawn.
     fn begin(&mut self) -> KeyTimes<'a> {
-        let now = self.now;
-        match self.next() {
-            // A key that was published, even for a short time or for another algorithm, is better than
-            // one that nobody has seen.
-            Some(next) => {
-                self.change(next.name, |key| key.active_at = now);
-                KeyTimes { active_at: now, ..next }
-            }
-            // In force since a while ago: so a replica whose clock is behind uses it too, and does not
-            // make another.
-            None => self.create(now.saturating_sub(CLOCK_SKEW)),
-        }
+        // A key that was published, even for a short time or for another algorithm, is better than one
+        // that nobody has seen. One that is made is in force since a while ago: so a replica whose
+        // clock is behind uses it too, and does not make another.
+        self.step_in().unwrap_or_else(|| self.create(self.now.saturating_sub(CLOCK_SKEW)))
+    }
+
+    /// The next key takes over now, if there is one.
+    fn step_in(&mut self) -> Option<KeyTimes<'a>> {
+        let (next, now) = (self.next()?, self.now);
+        self.change(next.name, |key| key.active_at = now);
+        Some(KeyTimes { active_at: now, ..next })
+    }
+
+    /// A key left: one of the others signs, and gives way to none that left.
+    fn close_ranks(&mut self) {
+        let signer = signer(self.keys.iter().copied(), self.now);
+        let Some(signer) = signer.or_else(|| self.step_in()) else { return };
+        let next = self.next().map(|next| next.active_at);
+        self.change(signer.name, |key| key.retired_at = next);
     }
 
     /// The key that follows `signer`, with the time when it does.
