@@ -11,14 +11,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, StatusCode};
-use http_body_util::LengthLimitError;
 
 use crate::authentication::{Presented, Registration};
+use crate::body::read_body;
 use crate::credentials::Credentials;
-use crate::form::{Form, MAX_BODY};
+use crate::form::Form;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::rate_limit::Attempt;
@@ -45,9 +45,10 @@ impl Caller {
     ) -> Result<Self, OAuthError> {
         let settings = endpoints.settings();
         let (parts, body) = request.into_parts();
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let address = peer.map(|peer| settings.trusted_proxies.sender(peer, &parts.headers));
         trail.came_from(address);
-        let body = to_bytes(body, MAX_BODY).await.map_err(unreadable)?;
+        let body = read_body(body).await?;
         let form = Form::read(&parts.uri, &parts.headers, &body)?;
         let credentials = Credentials::read(&parts.headers, &form)?;
         let sources =
@@ -92,14 +93,6 @@ async fn authenticate(
 fn path_tenant<'a>(path: &'a str, endpoint: &str) -> Option<&'a str> {
     let before = path.strip_suffix(endpoint)?;
     if before.is_empty() { None } else { Some(before.strip_prefix('/').unwrap_or(before)) }
-}
-
-fn unreadable(error: axum::Error) -> OAuthError {
-    if error.into_inner().is::<LengthLimitError>() {
-        OAuthError::too_large()
-    } else {
-        OAuthError::invalid_request("body_unreadable", "the body ended before its time")
-    }
 }
 
 #[cfg(test)]

@@ -98,7 +98,9 @@ impl AuthorizationServer {
         let serving = tokio::spawn({
             let server = server.clone();
             // Nobody sends: the other end is dropped.
-            async move { server.serve(listener, async { stopped.await.unwrap_or_default() }).await }
+            async move {
+                server.serve(listener, None, async { stopped.await.unwrap_or_default() }).await;
+            }
         });
         Ok(Self { server, endpoints, clients, stop, serving, _database: database })
     }

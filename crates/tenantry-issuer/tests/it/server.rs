@@ -67,7 +67,7 @@ impl Running {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let app = self.server.router().merge(self.server.health());
+        let app = self.server.router().merge(self.server.health()).merge(self.server.metrics());
         let answer = app.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap().into();
