@@ -168,9 +168,23 @@ mod tests {
     #[test]
     fn what_is_no_address_is_nobody_and_nothing_is_looked_for_beyond_it() {
         for entry in [
-            "", ",", "unknown", "_hidden", "erp.example", "198.51.100", "198.51.100.7/32",
-            "198.51.100.256", "198.51.100.7:99999", "[198.51.100.7]", "2001:db8::7]", "[::1",
-            "for=198.51.100.7", "\"198.51.100.7\"", "198.51.100.7;", "198.51.100.7 10.0.0.2", "\u{e9}",
+            "",
+            ",",
+            "unknown",
+            "_hidden",
+            "erp.example",
+            "198.51.100",
+            "198.51.100.7/32",
+            "198.51.100.256",
+            "198.51.100.7:99999",
+            "[198.51.100.7]",
+            "2001:db8::7]",
+            "[::1",
+            "for=198.51.100.7",
+            "\"198.51.100.7\"",
+            "198.51.100.7;",
+            "198.51.100.7 10.0.0.2",
+            "\u{e9}",
         ] {
             for lines in [vec![entry.to_owned()], vec![format!("198.51.100.7, {entry}")]] {
                 let lines: Vec<_> = lines.iter().map(String::as_str).collect();
@@ -204,7 +218,8 @@ mod tests {
     fn what_is_no_network_is_said() {
         let refused = |text: &str| TrustedProxies::parse(&[text.to_owned()]).unwrap_err();
         for text in ["", "10.0.0.0/33", "10.0.0", "proxy.example", "10.0.0.0/8 ", "10.0.0.0/ 8"] {
-            let said = format!("`{text}` is neither a network such as \"10.0.0.0/8\" nor an address");
+            let said =
+                format!("`{text}` is neither a network such as \"10.0.0.0/8\" nor an address");
             assert_eq!(refused(text), said);
         }
         for text in ["0.0.0.0/0", "::/0"] {

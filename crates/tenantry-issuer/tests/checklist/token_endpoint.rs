@@ -6,9 +6,9 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 
-use tenantry_issuer::AuditOutcome;
+use tenantry_issuer::{AuditOutcome, Settings};
 
-use crate::stack::{INTROSPECT, INVALID_CLIENT, REVOKE, Stack, TOKEN};
+use crate::stack::{Answer, INTROSPECT, INVALID_CLIENT, ISSUER, REVOKE, Stack, TOKEN};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const BODY: &str = "grant_type=client_credentials&audience=https://api.erp.example/tenant1";
@@ -270,6 +270,52 @@ async fn a9_an_address_that_fails_all_over_waits_and_its_right_credentials_pass(
     stack.token_for("erp-sync").from("192.0.2.1").tokens().await;
     let elsewhere = stack.post(TOKEN).basic("erp-sync", "wrong").with("tenant_id", "tenant3");
     elsewhere.from("192.0.2.2").send().await.assert_invalid_client("client_unknown");
+}
+
+/// Behind a proxy all peers are one. Whose failures it are is then what the proxy says, and nobody else.
+#[tokio::test]
+async fn a9_behind_a_proxy_nobody_waits_for_the_failures_of_another() {
+    let settings = Settings::builder().issuer(ISSUER).trusted_proxy("10.0.0.0/8");
+    let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
+    let stack = Stack::with(settings, "sqlite::memory:").await;
+    let sent = |peer: &str, forwarded: &str, client: &str, secret: &str| {
+        let sent = stack.post("/tenant1/oauth/token").basic(client, secret).from(peer);
+        sent.header("x-forwarded-for", forwarded).with("grant_type", "client_credentials")
+    };
+    let (proxy, secret) = ("10.0.0.1", stack.secret("tenant1"));
+
+    for at in 0..11 {
+        // What the sender itself puts there makes nobody else of it.
+        let forwarded = format!("203.0.113.{at}, 192.0.2.1");
+        let answer = sent(proxy, &forwarded, "erp-sync", "wrong").send().await;
+        answer.assert_invalid_client("secret_wrong");
+        assert_eq!(stack.last_event().actor, "address 192.0.2.1");
+    }
+    let too_many = |answer: Answer| {
+        answer.assert_refused(429, "temporarily_unavailable", "too_many_failures");
+    };
+    too_many(sent(proxy, "192.0.2.1", "erp-sync", secret).send().await);
+    too_many(sent("10.0.0.9", "192.0.2.1, 10.0.0.7", "erp-sync", secret).send().await);
+    sent(proxy, "192.0.2.2", "erp-sync", secret).tokens().await;
+
+    // Who is no proxy says what it wants, and is who it is.
+    for at in 0..11 {
+        let forwarded = format!("203.0.113.{at}");
+        let answer = sent("192.0.2.3", &forwarded, "erp-sync", "wrong").send().await;
+        answer.assert_invalid_client("secret_wrong");
+        assert_eq!(stack.last_event().actor, "address 192.0.2.3");
+    }
+    too_many(sent("192.0.2.3", "203.0.113.99", "erp-sync", secret).send().await);
+    sent(proxy, "203.0.113.1", "erp-sync", secret).tokens().await;
+
+    // An IPv6 sender counts by its network here, too.
+    for at in 0..11 {
+        let forwarded = format!("2001:db8::{at:x}");
+        let answer = sent(proxy, &forwarded, "erp-sync", "wrong").send().await;
+        answer.assert_invalid_client("secret_wrong");
+    }
+    too_many(sent(proxy, "[2001:db8::ffff]:4711", "erp-sync", secret).send().await);
+    sent(proxy, "2001:db8:0:1::1", "erp-sync", secret).tokens().await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tenantry_issuer::{
     IssuerServer, NewClient, Settings, SettingsBuilder, Store, Tenant, TenantStatus,
 };
@@ -254,4 +254,41 @@ async fn what_was_asked_for_is_in_the_audit_trail_when_the_server_has_closed() {
     let [entry] = trail.as_slice() else { panic!("{trail:?}") };
     assert_eq!(entry.event.action, "token.issue");
     assert_eq!(entry.event.outcome.as_str(), "refused");
+}
+
+/// It sends its head and then nothing more, or a byte now and then.
+#[tokio::test]
+async fn a_body_that_does_not_end_is_refused_after_ten_seconds() {
+    let running = Running::new("https://erp.example").await;
+    tokio::time::pause();
+    for (path, trickles) in [
+        ("/oauth/token", false),
+        ("/tenant1/oauth/token", true),
+        ("/oauth/introspect", true),
+        ("/oauth/revoke", true),
+    ] {
+        let bytes = futures_util::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>("a"), ()))
+        });
+        let body = if trickles {
+            Body::from_stream(bytes)
+        } else {
+            Body::from_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>())
+        };
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap();
+        let began = tokio::time::Instant::now();
+        let answer = running.send(request).await;
+        assert_eq!(began.elapsed().as_secs(), 10, "{path}");
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{path}");
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        let said = json!({
+            "error": "invalid_request", "error_description": "the body took longer than 10 seconds",
+        });
+        assert_eq!(answer.json(), said);
+    }
 }

@@ -182,7 +182,8 @@ async fn replicas_that_remove_at_once_remove_everything_once(fixture: Fixture) {
     fixture.store.append_audit(&past).await.unwrap();
     fixture.store.append_audit(&[at(NOW)]).await.unwrap();
     let stores = [fixture.another_store().await, fixture.another_store().await];
-    let [one, other] = stores.map(|store| tokio::spawn(async move { store.prune_audit(NOW).await }));
+    let [one, other] =
+        stores.map(|store| tokio::spawn(async move { store.prune_audit(NOW).await }));
 
     let removed = one.await.unwrap().unwrap() + other.await.unwrap().unwrap();
 

@@ -1,11 +1,11 @@
 //! A database of PostgreSQL for each test: on the server that `DATABASE_URL` names, else on a server
 //! of this process, if PostgreSQL is installed.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -48,7 +48,7 @@ struct Server {
     /// Of a database that is always there.
     url: String,
     /// Ends the server when this process ends, however it does: see `start`.
-    _own: Option<Child>,
+    _own: Option<OwnServer>,
 }
 
 impl Server {
@@ -70,18 +70,19 @@ fn find() -> Option<Server> {
     {
         return Some(Server { url, _own: None });
     }
-    let server = programs().map(|programs| start(&programs));
-    if server.is_none() {
-        let required = std::env::var("TENANTRY_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-        assert!(
-            !required,
-            "PostgreSQL is required, but DATABASE_URL is not set and initdb is not installed"
-        );
-        // Past the capture of the test's output.
-        let line = "SKIPPED: no PostgreSQL (set DATABASE_URL, or install it)\n";
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
-    }
-    server
+    let own = OwnServer::start()?;
+    Some(Server { url: own.url.clone(), _own: Some(own) })
+}
+
+fn skip() {
+    let required = std::env::var("TENANTRY_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    assert!(
+        !required,
+        "PostgreSQL is required, but DATABASE_URL is not set and initdb is not installed"
+    );
+    // Past the capture of the test's output.
+    let line = "SKIPPED: no PostgreSQL (set DATABASE_URL, or install it)\n";
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// The folder with `initdb` and `pg_ctl`: one on the `PATH`, or where Debian puts the newest.
@@ -101,23 +102,72 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").is_file() && folder.join("pg_ctl").is_file())
 }
 
+/// A server that a test may take away and bring back.
+pub(crate) struct OwnServer {
+    pub(crate) url: String,
+    holder: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl OwnServer {
+    /// `None`, and a line that says so, if PostgreSQL is not installed here.
+    pub(crate) fn start() -> Option<Self> {
+        let programs = programs();
+        if programs.is_none() {
+            skip();
+        }
+        programs.map(|programs| start(&programs))
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn stop(&mut self) {
+        self.tell("stop");
+    }
+
+    /// Starts it over the same data.
+    pub(crate) fn start_again(&mut self) {
+        self.tell("start");
+    }
+
+    /// Has the shell do that, and waits until it has.
+    fn tell(&mut self, word: &str) {
+        writeln!(self.holder.stdin.as_ref().expect("piped"), "{word}").unwrap();
+        let said = self.said.next().expect("a line").unwrap();
+        assert_eq!(said, "done", "PostgreSQL did not {word}");
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // The end of its input ends the shell, and that the server.
+        drop(self.holder.stdin.take());
+        // It has ended already, perhaps.
+        let _ = self.holder.wait();
+    }
+}
+
 /// Starts a server that listens on a socket in a temporary folder, and nowhere else.
 ///
 /// A shell holds it: when this process is gone, the shell's input ends, and it stops the server and
 /// removes the folder.
-fn start(programs: &Path) -> Server {
+fn start(programs: &Path) -> OwnServer {
     const HOLD: &str = r#"
         trap '' INT TERM
-        "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync \
-            --locale-provider=icu --icu-locale=en-US >"$2/log" 2>&1 ||
-            { rm -rf "$2/data"; "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1; }
-        "$1/pg_ctl" -D "$2/data" -l "$2/log" -w -t 60 \
-            -o "-k '$2' -c listen_addresses='' -c fsync=off" start >/dev/null 2>&1 &&
-            echo ready || cat "$2/log"
-        exec 1>&-
-        cat >/dev/null
-        "$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1
-        rm -rf "$2"
+        programs=$1 dir=$2
+        init() {
+            "$programs/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync "$@" >"$dir/log" 2>&1
+        }
+        init --locale-provider=icu --icu-locale=en-US || { rm -rf "$dir/data"; init; }
+        ctl() {
+            "$programs/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 "$@" >/dev/null 2>&1 &&
+                echo done || cat "$dir/log"
+        }
+        start() { ctl -o "-k '$dir' -c listen_addresses='' -c fsync=off" start; }
+        stop() { ctl -m immediate stop; }
+        start
+        while read -r word; do "$word"; done
+        stop >/dev/null
+        rm -rf "$dir"
     "#;
     let dir = TempDir::with_prefix("tenantry-pg-").unwrap().keep();
     let mut command = Command::new("sh");
@@ -133,12 +183,14 @@ fn start(programs: &Path) -> Server {
     let mut holder = command.spawn().expect("a shell");
     let mut said = BufReader::new(holder.stdout.take().expect("piped")).lines();
     let first = said.next().expect("a line").unwrap();
-    if first != "ready" {
+    if first != "done" {
+        // The rest is all once the shell ends.
+        drop(holder.stdin.take());
         let rest: Vec<_> = said.map_while(Result::ok).collect();
         panic!("PostgreSQL did not start: {first}\n{}", rest.join("\n"));
     }
     let url = format!("postgres://postgres@localhost/postgres?host={}", dir.display());
-    Server { url, _own: Some(holder) }
+    OwnServer { url, holder, said }
 }
 
 fn id(args: &[&str]) -> Option<u32> {
