@@ -41,13 +41,12 @@ pub(crate) async fn run(args: &ServeIssuer, place: &Place, output: Output) -> Re
     reload_on_hangup(&server, setup, args.issuer.clone(), address)?;
     let issuer = server.settings().issuer().to_string();
     tracing::info!(%address, issuer, "serving");
-    let mut said = json!({ "listening": address.to_string(), "issuer": issuer });
-    let mut line = format!("issuer {issuer} listens on {address}");
-    if let Some((_, address)) = &for_metrics {
-        said["metrics"] = address.to_string().into();
-        line.push_str(&format!(", for metrics on {address}"));
-    }
-    output.print(&said, &line)?;
+    let metrics = for_metrics.as_ref().map(|(_, address)| address.to_string());
+    let apart = metrics.as_ref().map(|address| format!(", and for metrics on {address}"));
+    output.print(
+        &json!({ "listening": address.to_string(), "metrics": metrics, "issuer": issuer }),
+        &format!("issuer {issuer} listens on {address}{}", apart.unwrap_or_default()),
+    )?;
     server.serve(listener, for_metrics.map(|(listener, _)| listener), stop).await;
     Ok(())
 }

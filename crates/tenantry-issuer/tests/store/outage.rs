@@ -95,9 +95,8 @@ async fn register(store: &Store) -> Secret {
     secret
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cannot_judge_is_not_invalid_and_what_comes_back_is_used_without_a_restart() {
-    let Some(mut postgres) = OwnServer::start() else { return };
+/// A server over `postgres`, by a clock that stands still.
+async fn serve(postgres: &OwnServer) -> (IssuerServer, Site, ManualClock) {
     let store = Store::open(&postgres.url).await.unwrap();
     let secret = register(&store).await;
     let clock = ManualClock::new(NOW);
@@ -105,7 +104,14 @@ async fn cannot_judge_is_not_invalid_and_what_comes_back_is_used_without_a_resta
     let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
     let server = IssuerServer::builder(store, settings);
     let server = server.clock(Arc::new(clock.clone())).build().await.unwrap();
-    let site = Site { router: server.router().merge(server.health()), secret };
+    let router = server.router().merge(server.health());
+    (server, Site { router, secret }, clock)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cannot_judge_is_not_invalid_and_what_comes_back_is_used_without_a_restart() {
+    let Some(mut postgres) = OwnServer::start() else { return };
+    let (server, site, clock) = serve(&postgres).await;
     let before = site.token("sync").await.granted();
     let (access, refresh) = ("access_token", "refresh_token");
     let [access, refresh] = [access, refresh].map(|kind| before[kind].as_str().unwrap());
@@ -152,4 +158,32 @@ async fn cannot_judge_is_not_invalid_and_what_comes_back_is_used_without_a_resta
     let count = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
     assert_eq!((count(AuditOutcome::Done), count(AuditOutcome::Failed)), (6, 8), "{outcomes:?}");
     store.close().await;
+}
+
+/// It takes connections and never answers. The time that is waited for it passes at once here.
+#[tokio::test]
+async fn a_database_that_hangs_holds_no_request_for_ever() {
+    let Some(mut postgres) = OwnServer::start() else { return };
+    let (server, site, _) = serve(&postgres).await;
+    let before = site.token("sync").await.granted();
+    let refresh = before["refresh_token"].as_str().unwrap();
+
+    postgres.hang();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let ready = site.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.body, json!({ "status": "the database does not answer in time" }));
+    assert_eq!(began.elapsed().as_secs(), 2);
+    assert_eq!(site.get("/healthz").await.status, StatusCode::OK);
+    // More than there are connections.
+    let renewals = futures_util::future::join_all((0..15).map(|_| site.renew(refresh))).await;
+    renewals.iter().for_each(Answer::assert_unavailable);
+    assert!(began.elapsed() <= Duration::from_secs(2 + 30), "{:?}", began.elapsed());
+    postgres.go_on();
+    tokio::time::resume();
+
+    site.get("/readyz").await.granted();
+    site.renew(refresh).await.granted();
+    server.close().await;
 }

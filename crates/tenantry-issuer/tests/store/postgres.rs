@@ -129,6 +129,15 @@ impl OwnServer {
         self.tell("start");
     }
 
+    /// Makes it accept connections, and answer nothing.
+    pub(crate) fn hang(&mut self) {
+        self.tell("hang");
+    }
+
+    pub(crate) fn go_on(&mut self) {
+        self.tell("go_on");
+    }
+
     /// Has the shell do that, and waits until it has.
     fn tell(&mut self, word: &str) {
         writeln!(self.holder.stdin.as_ref().expect("piped"), "{word}").unwrap();
@@ -163,7 +172,10 @@ fn start(programs: &Path) -> OwnServer {
                 echo done || cat "$dir/log"
         }
         start() { ctl -o "-k '$dir' -c listen_addresses='' -c fsync=off" start; }
-        stop() { ctl -m immediate stop; }
+        all() { read -r main <"$dir/data/postmaster.pid" && kill "-$1" "$main" $(pgrep -P "$main"); }
+        hang() { all STOP && echo done; }
+        go_on() { all CONT && echo done; }
+        stop() { all CONT 2>/dev/null; ctl -m immediate stop; }
         start
         while read -r word; do "$word"; done
         stop >/dev/null
