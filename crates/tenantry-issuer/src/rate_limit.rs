@@ -36,7 +36,7 @@ const CAPACITY: u64 = 50_000;
 const PER_CLIENT: (NonZeroU32, Duration) = (nonzero(10), Duration::from_secs(6));
 const PER_ADDRESS: (NonZeroU32, Duration) = (nonzero(100), Duration::from_secs(1));
 
-const fn nonzero(count: u32) -> NonZeroU32 {
+pub(crate) const fn nonzero(count: u32) -> NonZeroU32 {
     match NonZeroU32::new(count) {
         Some(count) => count,
         None => NonZeroU32::MIN,
@@ -67,7 +67,11 @@ impl Attempt {
 
 impl RateLimits {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock: Time(clock), clients: Cache::new(CAPACITY), addresses: Cache::new(CAPACITY) }
+        Self {
+            clock: Time::by(clock),
+            clients: Cache::new(CAPACITY),
+            addresses: Cache::new(CAPACITY),
+        }
     }
 
     /// Returns how long this attempt has to wait before it is looked at, if it has to.
@@ -92,7 +96,14 @@ impl std::fmt::Debug for RateLimits {
     }
 }
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
+/// Permits so many at once, and one more after each period.
+pub(crate) type Limiter = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
+
+/// Makes a limiter. A period of nothing is taken for a second.
+pub(crate) fn limiter((burst, refill): (NonZeroU32, Duration), clock: Time) -> Limiter {
+    let quota = Quota::with_period(refill).unwrap_or(Quota::per_second(burst));
+    RateLimiter::direct_with_clock(quota.allow_burst(burst), clock)
+}
 
 /// The failures of one, and until when it has to wait.
 struct Failures {
@@ -101,11 +112,8 @@ struct Failures {
 }
 
 impl Failures {
-    fn new((burst, refill): (NonZeroU32, Duration), clock: Time) -> Self {
-        // PANIC: none, the periods above are longer than nothing.
-        let quota = Quota::with_period(refill).unwrap_or(Quota::per_second(burst));
-        let limiter = RateLimiter::direct_with_clock(quota.allow_burst(burst), clock);
-        Self { limiter, blocked_until: Mutex::new(None) }
+    fn new(bound: (NonZeroU32, Duration), clock: Time) -> Self {
+        Self { limiter: limiter(bound, clock), blocked_until: Mutex::new(None) }
     }
 
     fn count(&self) {
@@ -128,7 +136,13 @@ impl Failures {
 
 /// The monotonic half of the clock that everything here goes by.
 #[derive(Clone)]
-struct Time(Arc<dyn Clock>);
+pub(crate) struct Time(Arc<dyn Clock>);
+
+impl Time {
+    pub(crate) const fn by(clock: Arc<dyn Clock>) -> Self {
+        Self(clock)
+    }
+}
 
 impl GovernorClock for Time {
     type Instant = Nanos;

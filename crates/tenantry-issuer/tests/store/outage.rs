@@ -117,7 +117,7 @@ async fn cannot_judge_is_not_invalid_and_what_comes_back_is_used_without_a_resta
     let [access, refresh] = [access, refresh].map(|kind| before[kind].as_str().unwrap());
     site.token("plain").await.granted();
 
-    postgres.stop();
+    postgres.tell("stop");
 
     // It lives, and says that it cannot work.
     assert_eq!(site.get("/healthz").await.status, StatusCode::OK);
@@ -140,7 +140,7 @@ async fn cannot_judge_is_not_invalid_and_what_comes_back_is_used_without_a_resta
     clock.advance(Duration::from_secs(30));
     site.token("plain").await.assert_unavailable();
 
-    postgres.start_again();
+    postgres.tell("start");
 
     site.get("/readyz").await.granted();
     site.token("plain").await.granted();
@@ -168,7 +168,7 @@ async fn a_database_that_hangs_holds_no_request_for_ever() {
     let before = site.token("sync").await.granted();
     let refresh = before["refresh_token"].as_str().unwrap();
 
-    postgres.hang();
+    postgres.tell("hang");
     tokio::time::pause();
     let began = tokio::time::Instant::now();
     let ready = site.get("/readyz").await;
@@ -180,7 +180,7 @@ async fn a_database_that_hangs_holds_no_request_for_ever() {
     let renewals = futures_util::future::join_all((0..15).map(|_| site.renew(refresh))).await;
     renewals.iter().for_each(Answer::assert_unavailable);
     assert!(began.elapsed() <= Duration::from_secs(2 + 30), "{:?}", began.elapsed());
-    postgres.go_on();
+    postgres.tell("go_on");
     tokio::time::resume();
 
     site.get("/readyz").await.granted();

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -102,7 +102,10 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").is_file() && folder.join("pg_ctl").is_file())
 }
 
-/// A server that a test may take away and bring back.
+/// A server of this process: it listens on a socket in a temporary folder, and nowhere else.
+///
+/// A shell holds it: when this process is gone, the shell's input ends, and it stops the server and
+/// removes the folder.
 pub(crate) struct OwnServer {
     pub(crate) url: String,
     holder: Child,
@@ -112,34 +115,33 @@ pub(crate) struct OwnServer {
 impl OwnServer {
     /// `None`, and a line that says so, if PostgreSQL is not installed here.
     pub(crate) fn start() -> Option<Self> {
-        let programs = programs();
-        if programs.is_none() {
+        let Some(programs) = programs() else {
             skip();
+            return None;
+        };
+        let dir = TempDir::with_prefix("tenantry-pg-").unwrap().keep();
+        let mut command = Command::new("sh");
+        command.args(["-c", HOLD, "sh"]).arg(programs).arg(&dir);
+        command.current_dir(&dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // PostgreSQL refuses to run as root.
+        if id(&["-u"]) == Some(0) {
+            let user = id(&["-u", "postgres"]).expect("a user `postgres`, since this is root");
+            let group = id(&["-g", "postgres"]).expect("the group of `postgres`");
+            chown(&dir, Some(user), Some(group)).unwrap();
+            command.uid(user).gid(group);
         }
-        programs.map(|programs| start(&programs))
+        let mut holder = command.spawn().expect("a shell");
+        let said = BufReader::new(holder.stdout.take().expect("piped")).lines();
+        let url = format!("postgres://postgres@localhost/postgres?host={}", dir.display());
+        let mut server = Self { url, holder, said };
+        server.tell("init");
+        server.tell("start");
+        Some(server)
     }
 
-    /// Ends it as a crash does.
-    pub(crate) fn stop(&mut self) {
-        self.tell("stop");
-    }
-
-    /// Starts it over the same data.
-    pub(crate) fn start_again(&mut self) {
-        self.tell("start");
-    }
-
-    /// Makes it accept connections, and answer nothing.
-    pub(crate) fn hang(&mut self) {
-        self.tell("hang");
-    }
-
-    pub(crate) fn go_on(&mut self) {
-        self.tell("go_on");
-    }
-
-    /// Has the shell do that, and waits until it has.
-    fn tell(&mut self, word: &str) {
+    /// Has the shell do one of `stop`, which is as a crash, `start` over the same data, `hang` and
+    /// `go_on`; and waits until it has.
+    pub(crate) fn tell(&mut self, word: &str) {
         writeln!(self.holder.stdin.as_ref().expect("piped"), "{word}").unwrap();
         let said = self.said.next().expect("a line").unwrap();
         assert_eq!(said, "done", "PostgreSQL did not {word}");
@@ -155,55 +157,26 @@ impl Drop for OwnServer {
     }
 }
 
-/// Starts a server that listens on a socket in a temporary folder, and nowhere else.
-///
-/// A shell holds it: when this process is gone, the shell's input ends, and it stops the server and
-/// removes the folder.
-fn start(programs: &Path) -> OwnServer {
-    const HOLD: &str = r#"
-        trap '' INT TERM
-        programs=$1 dir=$2
-        init() {
-            "$programs/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync "$@" >"$dir/log" 2>&1
-        }
-        init --locale-provider=icu --icu-locale=en-US || { rm -rf "$dir/data"; init; }
-        ctl() {
-            "$programs/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 "$@" >/dev/null 2>&1 &&
-                echo done || cat "$dir/log"
-        }
-        start() { ctl -o "-k '$dir' -c listen_addresses='' -c fsync=off" start; }
-        all() { read -r main <"$dir/data/postmaster.pid" && kill "-$1" "$main" $(pgrep -P "$main"); }
-        hang() { all STOP && echo done; }
-        go_on() { all CONT && echo done; }
-        stop() { all CONT 2>/dev/null; ctl -m immediate stop; }
-        start
-        while read -r word; do "$word"; done
-        stop >/dev/null
-        rm -rf "$dir"
-    "#;
-    let dir = TempDir::with_prefix("tenantry-pg-").unwrap().keep();
-    let mut command = Command::new("sh");
-    command.args(["-c", HOLD, "sh"]).arg(programs).arg(&dir);
-    command.current_dir(&dir).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // PostgreSQL refuses to run as root.
-    if id(&["-u"]) == Some(0) {
-        let user = id(&["-u", "postgres"]).expect("a user `postgres`, since this is root");
-        let group = id(&["-g", "postgres"]).expect("the group of `postgres`");
-        chown(&dir, Some(user), Some(group)).unwrap();
-        command.uid(user).gid(group);
+/// Says `done` after each, or what went wrong.
+const HOLD: &str = r#"
+    trap '' INT TERM
+    programs=$1 dir=$2
+    say() { if [ "$?" = 0 ]; then echo done; else tail -n 9 "$dir/log" | tr '\n' ' '; echo; fi; }
+    db() {
+        "$programs/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync "$@" >"$dir/log" 2>&1
     }
-    let mut holder = command.spawn().expect("a shell");
-    let mut said = BufReader::new(holder.stdout.take().expect("piped")).lines();
-    let first = said.next().expect("a line").unwrap();
-    if first != "done" {
-        // The rest is all once the shell ends.
-        drop(holder.stdin.take());
-        let rest: Vec<_> = said.map_while(Result::ok).collect();
-        panic!("PostgreSQL did not start: {first}\n{}", rest.join("\n"));
-    }
-    let url = format!("postgres://postgres@localhost/postgres?host={}", dir.display());
-    OwnServer { url, holder, said }
-}
+    init() { db --locale-provider=icu --icu-locale=en-US || { rm -rf "$dir/data"; db; }; }
+    ctl() { "$programs/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 "$@" >/dev/null 2>&1; }
+    start() { ctl -o "-k '$dir' -c listen_addresses='' -c fsync=off" start; }
+    stop() { ctl -m immediate stop; }
+    all() { read -r main <"$dir/data/postmaster.pid" && kill "-$1" "$main" $(pgrep -P "$main"); }
+    hang() { all STOP; }
+    go_on() { all CONT; }
+    while read -r word; do "$word"; say; done
+    go_on 2>/dev/null
+    stop
+    rm -rf "$dir"
+"#;
 
 fn id(args: &[&str]) -> Option<u32> {
     let output = Command::new("id").args(args).output().ok()?;
