@@ -7,7 +7,6 @@
 //! | `shared`       | both, one secret  | what credentials should not be: shared by tenants |
 
 use std::error::Error;
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -51,7 +50,7 @@ pub struct AuthorizationServer {
     clients: Vec<Credentials>,
     /// When it is dropped, the server stops.
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<io::Result<()>>,
+    serving: JoinHandle<()>,
     _database: TempDir,
 }
 
