@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use tenantry_issuer::{
-    IssuerServer, NewClient, Settings, SettingsBuilder, Store, Tenant, TenantStatus,
+    AuditEvent, AuditOutcome, IssuerServer, NewClient, Settings, SettingsBuilder, Store, Tenant,
+    TenantStatus,
 };
 use tenantry_testkit::ManualClock;
 use tower::ServiceExt;
@@ -291,4 +292,36 @@ async fn a_body_that_does_not_end_is_refused_after_ten_seconds() {
         });
         assert_eq!(answer.json(), said);
     }
+}
+
+#[tokio::test]
+async fn what_is_past_is_removed_without_being_asked_after_ten_minutes() {
+    let running = Running::new("https://erp.example").await;
+    let store = running.server.store();
+    let event = AuditEvent {
+        at: Duration::ZERO,
+        actor: "operator".into(),
+        action: "test".into(),
+        tenant: None,
+        client: None,
+        grant: None,
+        scopes: Vec::new(),
+        outcome: AuditOutcome::Done,
+        reason: None,
+    };
+    store.append_audit(&[event]).await.unwrap();
+    let pass = async |minutes: u64| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(minutes * 60)).await;
+        tokio::time::resume();
+    };
+    pass(9).await;
+    assert_eq!(store.audit(0, 10).await.unwrap().len(), 1);
+    pass(1).await;
+    let removed = async {
+        while !store.audit(0, 10).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), removed).await.is_ok());
 }
