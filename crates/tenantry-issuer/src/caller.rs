@@ -74,15 +74,19 @@ async fn authenticate(
     if let Some(wait) = limits.must_wait(&attempt) {
         return Err(OAuthError::too_many_failures(wait));
     }
+    let judging = limits.judge(attempt);
     let unproven = match endpoints.registrations().authenticate(presented).await {
-        Ok(registration) => return Ok(registration),
+        Ok(registration) => {
+            judging.end(false);
+            return Ok(registration);
+        }
         Err(unproven) => unproven,
     };
     let failed = unproven.error.status() == StatusCode::UNAUTHORIZED;
     if unproven.is_registered {
         trail.is_about(presented.tenant, presented.client, !failed);
     }
-    match failed.then(|| limits.failed(attempt)).flatten() {
+    match judging.end(failed) {
         Some(wait) => Err(OAuthError::too_many_failures(wait)),
         None => Err(unproven.error),
     }

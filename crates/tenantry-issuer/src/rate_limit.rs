@@ -5,7 +5,7 @@
 //! | tenant, client and address     | 10      | 6 s          | 429 before any work, whatever the credentials     |
 //! | address                        | 100     | 1 s          | 429 in place of the 401; right credentials pass   |
 //!
-//! Only failures count. The first row is about one client from one address, so whoever guesses
+//! Only failures count, and attempts whose sender hung up before the answer. The first row is about one client from one address, so whoever guesses
 //! elsewhere cannot lock the client out, and no tenant can lock out another. That is also why the
 //! second row never holds up a client that proves itself: many tenants come from one address when
 //! they share a gateway. Secrets are 256 random bits, so the limits are there against load and
@@ -79,8 +79,14 @@ impl RateLimits {
         self.clients.get(attempt)?.wait(self.clock.now())
     }
 
+    /// Begins to judge an attempt. It counts as a failure unless it [ends](Judging::end) as none: whoever
+    /// hangs up before the answer has guessed, too.
+    pub(crate) fn judge(&self, attempt: Attempt) -> Judging<'_> {
+        Judging { limits: self, attempt: Some(attempt) }
+    }
+
     /// Counts a failure. Returns how long its address has to wait, if it has to.
-    pub(crate) fn failed(&self, attempt: Attempt) -> Option<Duration> {
+    fn failed(&self, attempt: Attempt) -> Option<Duration> {
         let failures = || Arc::new(Failures::new(PER_ADDRESS, self.clock.clone()));
         let address = self.addresses.get_with(attempt.network, failures);
         address.count();
@@ -93,6 +99,29 @@ impl RateLimits {
 impl std::fmt::Debug for RateLimits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RateLimits").finish_non_exhaustive()
+    }
+}
+
+/// An attempt whose outcome is open.
+#[must_use = "an attempt that is forgotten is a failure"]
+pub(crate) struct Judging<'a> {
+    limits: &'a RateLimits,
+    attempt: Option<Attempt>,
+}
+
+impl Judging<'_> {
+    /// Ends it, as a failure or not. Returns how long its address has to wait, if it has to.
+    pub(crate) fn end(mut self, failed: bool) -> Option<Duration> {
+        let attempt = self.attempt.take()?;
+        failed.then(|| self.limits.failed(attempt)).flatten()
+    }
+}
+
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            self.limits.failed(attempt);
+        }
     }
 }
 
@@ -199,6 +228,21 @@ mod tests {
         assert_eq!(limits.must_wait(&client), None);
         // One attempt was earned, not ten.
         fail(&limits, 2, &client);
+        assert_eq!(limits.must_wait(&client), Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn an_attempt_that_is_given_up_is_a_failure_and_one_that_ends_otherwise_is_none() {
+        let (limits, _) = limits();
+        let client = attempt("tenant1", "a", "192.0.2.1");
+
+        for _ in 0..100 {
+            assert_eq!(limits.judge(client.clone()).end(false), None);
+        }
+        assert_eq!(limits.must_wait(&client), None);
+        for _ in 0..11 {
+            drop(limits.judge(client.clone()));
+        }
         assert_eq!(limits.must_wait(&client), Some(Duration::from_secs(6)));
     }
 

@@ -6,6 +6,10 @@ use super::database::on_writer;
 use super::rows::millis;
 use super::{Store, StoreError};
 
+/// What has expired stays for so long. The clocks of replicas differ by less: what one takes for past,
+/// another may still accept.
+const CLOCKS: Duration = Duration::from_secs(5 * 60);
+
 /// So few rows at a time that other writers do not wait long.
 macro_rules! past {
     ($table:literal, $key:literal, $columns:literal, $is_past:literal) => {
@@ -34,8 +38,8 @@ const EXPIRED: [&str; 3] = [
 ];
 
 impl Store {
-    /// Removes refresh tokens, used assertions and revocations whose time is past at `now`, and returns
-    /// how many. Audit events are for [`prune_audit`](Self::prune_audit).
+    /// Removes refresh tokens, used assertions and revocations whose time was past five minutes before
+    /// `now`, and returns how many: the clocks of replicas may differ by so much. Audit events are for [`prune_audit`](Self::prune_audit).
     ///
     /// # Errors
     ///
@@ -43,7 +47,8 @@ impl Store {
     pub async fn prune(&self, now: Duration) -> Result<u64, StoreError> {
         let mut removed = 0_u64;
         for statement in EXPIRED {
-            removed = removed.saturating_add(self.remove(statement, now).await?);
+            let past = now.saturating_sub(CLOCKS);
+            removed = removed.saturating_add(self.remove(statement, past).await?);
         }
         Ok(removed)
     }

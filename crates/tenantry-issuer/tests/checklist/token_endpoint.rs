@@ -272,6 +272,23 @@ async fn a9_an_address_that_fails_all_over_waits_and_its_right_credentials_pass(
     elsewhere.from("192.0.2.2").send().await.assert_invalid_client("client_unknown");
 }
 
+/// Otherwise whoever hangs up each time guesses as often as it likes.
+#[tokio::test]
+async fn a9_a_failure_counts_though_its_sender_hangs_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", directory.path().join("issuer.db").display());
+    let stack = Stack::over(&database).await;
+    let fail = || stack.post("/tenant1/oauth/token").basic("erp-sync", "wrong").from("192.0.2.1");
+    for _ in 0..11 {
+        // Polled once, so that it waits for the database, and dropped.
+        let polled = futures_util::FutureExt::now_or_never(fail().send());
+        assert!(polled.is_none(), "it was answered before anybody could hang up");
+    }
+    let answer = stack.token_for("erp-sync").from("192.0.2.1").send().await;
+    answer.assert_refused(429, "temporarily_unavailable", "too_many_failures");
+    stack.token_for("erp-sync").from("192.0.2.2").tokens().await;
+}
+
 /// Behind a proxy all peers are one. Whose failures it are is then what the proxy says, and nobody else.
 #[tokio::test]
 async fn a9_behind_a_proxy_nobody_waits_for_the_failures_of_another() {
