@@ -82,6 +82,10 @@ pub(crate) struct ServeIssuer {
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
 
+    /// Serve /metrics here, and not beside the rest [default: that of the file]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+
     /// What tokens say in `iss` [default: that of the file, or http://ADDR]
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<IssuerName>,

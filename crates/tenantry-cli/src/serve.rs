@@ -20,7 +20,12 @@ pub(crate) async fn run(args: &ServeIssuer, place: &Place, output: Output) -> Re
     let wanted = args.listen.unwrap_or_else(|| setup.listen());
     // What is wrong with the file is told before anything is taken or made.
     setup.settings(args.issuer.as_ref(), wanted)?;
-    let (listener, address) = listen(wanted).await?;
+    let wanted_for_metrics = args.metrics_listen.or_else(|| setup.metrics_listen());
+    let (listener, address) = listen(wanted, "--listen").await?;
+    let for_metrics = match wanted_for_metrics {
+        Some(wanted) => Some(listen(wanted, "--metrics-listen").await?),
+        None => None,
+    };
     // The port may be the system's choice, and then the issuer is named after it.
     let settings = setup.settings(args.issuer.as_ref(), address)?;
     let stop = stop_signal()
@@ -36,20 +41,20 @@ pub(crate) async fn run(args: &ServeIssuer, place: &Place, output: Output) -> Re
     reload_on_hangup(&server, setup, args.issuer.clone(), address)?;
     let issuer = server.settings().issuer().to_string();
     tracing::info!(%address, issuer, "serving");
+    let metrics = for_metrics.as_ref().map(|(_, address)| address.to_string());
+    let apart = metrics.as_ref().map(|address| format!(", and for metrics on {address}"));
     output.print(
-        &json!({ "listening": address.to_string(), "issuer": issuer }),
-        &format!("issuer {issuer} listens on {address}"),
+        &json!({ "listening": address.to_string(), "metrics": metrics, "issuer": issuer }),
+        &format!("issuer {issuer} listens on {address}{}", apart.unwrap_or_default()),
     )?;
-    server
-        .serve(listener, stop)
-        .await
-        .map_err(|error| Failure::under_way(format!("cannot go on serving: {error}")))
+    server.serve(listener, for_metrics.map(|(listener, _)| listener), stop).await;
+    Ok(())
 }
 
-async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+async fn listen(wanted: SocketAddr, option: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let cannot = |error| {
         Failure::told(format!(
-            "cannot listen on {wanted}: {error}; choose another address with --listen ADDR"
+            "cannot listen on {wanted}: {error}; choose another address with {option} ADDR"
         ))
     };
     let listener = TcpListener::bind(wanted).await.map_err(cannot)?;

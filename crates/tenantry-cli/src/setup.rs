@@ -83,6 +83,11 @@ impl Setup {
         self.file.as_ref().and_then(IssuerFile::listen).unwrap_or(LISTEN)
     }
 
+    /// The address for `/metrics` that the file names.
+    pub(crate) fn metrics_listen(&self) -> Option<SocketAddr> {
+        self.file.as_ref().and_then(IssuerFile::metrics_listen)
+    }
+
     /// The settings, for a server that is reached at `address` if nothing else is said.
     pub(crate) fn settings(
         &self,

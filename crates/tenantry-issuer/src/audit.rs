@@ -7,9 +7,13 @@
 //!
 //! The queue is bounded, and nobody waits for it: a database that is slow or away delays no token. What
 //! does not fit is counted, and the log says so; the event itself is in the log in any case.
+//!
+//! Anybody can be refused as often as they like. So refusals that name no registered client are in the
+//! table up to [a bound](STRANGERS) only: nobody fills the disk, or pushes out what clients did.
 
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,11 +21,17 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use tenantry_core::Clock;
+
+use crate::rate_limit::{Limiter, Time, limiter, nonzero};
 use crate::records::{AuditEvent, AuditOutcome};
 use crate::store::Store;
 
 /// How many events wait to be written, at most.
 const QUEUE: usize = 8192;
+
+/// How many refusals of strangers are written at once, and after how long one more.
+const STRANGERS: (NonZeroU32, Duration) = (nonzero(1000), Duration::from_secs(1));
 
 /// How many are written at once.
 const BATCH: usize = 256;
@@ -34,6 +44,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Audit {
     queue: mpsc::Sender<AuditEvent>,
     lost: Arc<AtomicU64>,
+    strangers: Arc<Limiter>,
 }
 
 /// The end of the queue. [`finish`](Self::finish) it, or what waits is lost with the runtime.
@@ -58,27 +69,37 @@ impl Trail for Store {
 }
 
 impl Audit {
-    /// Starts the writer.
+    /// Starts the writer. By `clock` goes how much of what strangers do is written.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn start(store: Store) -> (Self, AuditWriter) {
-        Self::start_with(store, QUEUE)
+    pub fn start(store: Store, clock: Arc<dyn Clock>) -> (Self, AuditWriter) {
+        Self::start_with(store, QUEUE, clock)
     }
 
-    pub(crate) fn start_with(trail: impl Trail, queue: usize) -> (Self, AuditWriter) {
+    pub(crate) fn start_with(
+        trail: impl Trail,
+        queue: usize,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, AuditWriter) {
         let (sender, receiver) = mpsc::channel(queue);
         let (stop, stopped) = oneshot::channel();
         let lost = Arc::new(AtomicU64::new(0));
         let writer = Writer { trail, queue: receiver, lost: Arc::clone(&lost), told: 0 };
         let task = tokio::spawn(writer.run(stopped));
-        (Self { queue: sender, lost }, AuditWriter { stop, task })
+        let strangers = Arc::new(limiter(STRANGERS, Time::by(clock)));
+        (Self { queue: sender, lost, strangers }, AuditWriter { stop, task })
     }
 
-    /// Puts `event` into the log and the queue. Never waits.
+    /// Puts `event` into the log and the queue, or into the log alone if it is one too many that names no
+    /// registered client. Never waits.
     pub fn record(&self, event: AuditEvent) {
         log(&event);
+        if event.client.is_none() && self.strangers.check().is_err() {
+            metrics::counter!("tenantry_issuer_audit_strangers_total").increment(1);
+            return;
+        }
         if self.queue.try_send(event).is_err() {
             // The first is told at once; the writer tells the sum when it gets on again.
             if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -199,6 +220,7 @@ fn log(event: &AuditEvent) {
 mod tests {
     use std::sync::Mutex;
 
+    use tenantry_testkit::ManualClock;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -242,8 +264,8 @@ mod tests {
             at: Duration::ZERO,
             actor: "client".into(),
             action: "token.issue".into(),
-            tenant: None,
-            client: None,
+            tenant: Some("tenant1".parse().unwrap()),
+            client: Some("sync".parse().unwrap()),
             grant: None,
             scopes: Vec::new(),
             outcome: AuditOutcome::Done,
@@ -251,10 +273,34 @@ mod tests {
         }
     }
 
+    fn start(kept: &Kept, queue: usize) -> (Audit, AuditWriter, ManualClock) {
+        let clock = ManualClock::new(Duration::from_secs(1_800_000_000));
+        let (audit, writer) = Audit::start_with(kept.clone(), queue, Arc::new(clock.clone()));
+        (audit, writer, clock)
+    }
+
+    #[tokio::test]
+    async fn strangers_fill_no_disk_and_displace_nobody() {
+        let kept = Kept::new(100, 0);
+        let (audit, writer, clock) = start(&kept, QUEUE);
+        let record = |times: usize| {
+            let made_up = AuditEvent { tenant: None, client: None, ..event() };
+            (0..times).for_each(|_| audit.record(made_up.clone()));
+        };
+        record(5_000);
+        clock.advance(Duration::from_secs(3));
+        record(10);
+        for _ in 0..50 {
+            audit.record(event());
+        }
+        writer.finish().await;
+        assert_eq!((kept.written(), audit.lost()), (1_000 + 3 + 50, 0));
+    }
+
     #[tokio::test]
     async fn events_are_written_in_batches() {
         let kept = Kept::new(100, 0);
-        let (audit, writer) = Audit::start_with(kept.clone(), QUEUE);
+        let (audit, writer, _) = start(&kept, QUEUE);
         for _ in 0..600 {
             audit.record(event());
         }
@@ -267,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_loses_events_and_delays_nobody() {
         let kept = Kept::new(0, 0);
-        let (audit, writer) = Audit::start_with(kept.clone(), 10);
+        let (audit, writer, _) = start(&kept, 10);
         for _ in 0..25 {
             audit.record(event());
         }
@@ -280,7 +326,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_table_that_fails_is_tried_again() {
         let kept = Kept::new(100, 3);
-        let (audit, writer) = Audit::start_with(kept.clone(), QUEUE);
+        let (audit, writer, _) = start(&kept, QUEUE);
         audit.record(event());
         while kept.written() == 0 {
             tokio::time::advance(PAUSE).await;
@@ -293,7 +339,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_table_that_stays_away_does_not_hold_up_the_end() {
         let kept = Kept::new(100, u64::MAX);
-        let (audit, writer) = Audit::start_with(kept.clone(), QUEUE);
+        let (audit, writer, _) = start(&kept, QUEUE);
         for _ in 0..300 {
             audit.record(event());
         }

@@ -4,25 +4,24 @@
 //! form.rs            the parameters                           400
 //! credentials.rs     who it says it is                         400 · 401
 //! tenant_sources.rs  for which tenant                          400
-//! rate_limit.rs      whether it has failed too often            429
 //! authentication.rs  whether it is that client of that tenant   401
+//! rate_limit.rs      if not, whether it has failed too often    429
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, StatusCode};
-use http_body_util::LengthLimitError;
 
 use crate::authentication::{Presented, Registration};
+use crate::body::read_body;
 use crate::credentials::Credentials;
-use crate::form::{Form, MAX_BODY};
+use crate::form::Form;
 use crate::oauth_endpoints::OAuthEndpoints;
 use crate::oauth_error::OAuthError;
 use crate::rate_limit::Attempt;
-use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::tenant_sources::TenantSources;
 use crate::trail::Trail;
@@ -46,9 +45,10 @@ impl Caller {
     ) -> Result<Self, OAuthError> {
         let settings = endpoints.settings();
         let (parts, body) = request.into_parts();
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let address = peer.map(|peer| settings.trusted_proxies.sender(peer, &parts.headers));
         trail.came_from(address);
-        let body = to_bytes(body, MAX_BODY).await.map_err(unreadable)?;
+        let body = read_body(body).await?;
         let form = Form::read(&parts.uri, &parts.headers, &body)?;
         let credentials = Credentials::read(&parts.headers, &form)?;
         let sources =
@@ -70,19 +70,19 @@ async fn authenticate(
     trail: &mut Trail,
 ) -> Result<Arc<Registration>, OAuthError> {
     let attempt = Attempt::new(presented.tenant.clone(), presented.client.clone(), address);
-    let limits = endpoints.limits();
-    if let Some(wait) = limits.must_wait(&attempt) {
-        return Err(OAuthError::too_many_failures(wait));
-    }
+    let judging = endpoints.limits().judge(attempt);
     let unproven = match endpoints.registrations().authenticate(presented).await {
-        Ok(registration) => return Ok(registration),
+        Ok(registration) => {
+            judging.end(false);
+            return Ok(registration);
+        }
         Err(unproven) => unproven,
     };
     let failed = unproven.error.status() == StatusCode::UNAUTHORIZED;
     if unproven.is_registered {
         trail.is_about(presented.tenant, presented.client, !failed);
     }
-    match failed.then(|| limits.failed(attempt)).flatten() {
+    match judging.end(failed) {
         Some(wait) => Err(OAuthError::too_many_failures(wait)),
         None => Err(unproven.error),
     }
@@ -93,14 +93,6 @@ async fn authenticate(
 fn path_tenant<'a>(path: &'a str, endpoint: &str) -> Option<&'a str> {
     let before = path.strip_suffix(endpoint)?;
     if before.is_empty() { None } else { Some(before.strip_prefix('/').unwrap_or(before)) }
-}
-
-fn unreadable(error: axum::Error) -> OAuthError {
-    if error.into_inner().is::<LengthLimitError>() {
-        OAuthError::too_large()
-    } else {
-        OAuthError::invalid_request(Reason::BodyUnreadable, "the body ended before its time")
-    }
 }
 
 #[cfg(test)]

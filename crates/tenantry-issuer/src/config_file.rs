@@ -29,6 +29,7 @@ use crate::settings_builder::SettingsBuilder;
 pub struct IssuerFile {
     builder: SettingsBuilder,
     listen: Option<SocketAddr>,
+    metrics_listen: Option<SocketAddr>,
     database: Option<String>,
     name: String,
     text: String,
@@ -64,14 +65,21 @@ impl IssuerFile {
         let file: File = tenantry_toml::read(&text, &name)?;
         let builder = file.builder(base).map_err(|error| error.located(&name, &text))?;
         let listen = file.listen.map(|address| address.0);
+        let metrics_listen = file.metrics_listen.map(|address| address.0);
         let database = file.database.map(|url| beside(base, url));
-        Ok(Self { builder, listen, database, name, text })
+        Ok(Self { builder, listen, metrics_listen, database, name, text })
     }
 
     /// The address to listen on, if the file has one.
     #[must_use]
     pub const fn listen(&self) -> Option<SocketAddr> {
         self.listen
+    }
+
+    /// The address to serve `/metrics` on, if the file has one.
+    #[must_use]
+    pub const fn metrics_listen(&self) -> Option<SocketAddr> {
+        self.metrics_listen
     }
 
     /// The URL of the database, if the file has one. A SQLite file is relative to the directory that
@@ -99,7 +107,7 @@ impl IssuerFile {
         self.build(self.builder.clone().issuer(issuer.as_str()))
     }
 
-    /// Refuses to take the place of `before` in a program that runs, if it names another address or
+    /// Refuses to take the place of `before` in a program that runs, if it names other addresses or
     /// another database.
     ///
     /// # Errors
@@ -108,6 +116,7 @@ impl IssuerFile {
     pub fn succeed(&self, before: &Self) -> Result<(), ConfigError> {
         for (setting, same) in [
             ("listen", self.listen == before.listen),
+            ("metrics_listen", self.metrics_listen == before.metrics_listen),
             ("database", self.database == before.database),
         ] {
             if !same {
@@ -174,6 +183,9 @@ impl File {
             let key = text.parse().map_err(|error| refuse(format!("what is in it is {error}")))?;
             settings = settings.key_encryption_key(key);
         }
+        for network in self.trusted_proxies.iter().flat_map(|list| &list.0) {
+            settings = settings.trusted_proxy(network);
+        }
         Ok(self.times(settings))
     }
 
@@ -192,6 +204,9 @@ impl File {
         }
         if let Some(period) = self.key_rotation {
             settings = settings.key_rotation(period.0);
+        }
+        if let Some(retention) = self.audit_retention {
+            settings = settings.audit_retention(retention.0);
         }
         settings
     }

@@ -10,8 +10,11 @@ use tenantry_toml::{OneOrMany, Text, Texts};
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
     pub(crate) listen: Option<Text<SocketAddr>>,
+    pub(crate) metrics_listen: Option<Text<SocketAddr>>,
+    pub(crate) trusted_proxies: Option<Texts>,
     pub(crate) issuer: Option<String>,
     pub(crate) database: Option<String>,
+    pub(crate) audit_retention: Option<Text<Duration>>,
     pub(crate) audience: Option<OneOrMany>,
     pub(crate) scope: Option<String>,
     pub(crate) tenant_header: Option<String>,

@@ -23,7 +23,12 @@ use crate::server::IssuerServer;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn router(server: &IssuerServer) -> Router {
-    let mut router = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    let router = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    router.with_state(server.clone())
+}
+
+pub(crate) fn metrics(server: &IssuerServer) -> Router {
+    let mut router = Router::new();
     if server.0.figures.is_some() {
         router = router.route("/metrics", get(figures));
     }

@@ -139,6 +139,14 @@ impl OAuthError {
         }
     }
 
+    /// The body did not arrive in time.
+    pub(crate) fn too_slow() -> Self {
+        Self {
+            status: StatusCode::REQUEST_TIMEOUT,
+            ..Self::invalid_request(Reason::BodyTooSlow, "the body took longer than 10 seconds")
+        }
+    }
+
     /// Too many failures before this one.
     pub(crate) fn too_many_failures(retry_after: Duration) -> Self {
         Self {

@@ -121,7 +121,7 @@ fn post(
             },
             "400": { "$ref": "#/components/responses/Refused" },
             "401": { "$ref": "#/components/responses/Unauthenticated" },
-            "408": { "description": "The body took too long" },
+            "408": { "$ref": "#/components/responses/Refused" },
             "413": { "$ref": "#/components/responses/Refused" },
             "429": { "$ref": "#/components/responses/Later" },
             "503": { "$ref": "#/components/responses/Later" },

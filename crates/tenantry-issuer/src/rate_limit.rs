@@ -1,25 +1,24 @@
-//! How many failed attempts there may be, and who has to wait after them.
+//! How many failed attempts there may be, and who is told to wait after them.
 //!
-//! | counted per                    | at once | then one per | over it                                           |
-//! |--------------------------------|---------|--------------|---------------------------------------------------|
-//! | tenant, client and address     | 10      | 6 s          | 429 before any work, whatever the credentials     |
-//! | address                        | 100     | 1 s          | 429 in place of the 401; right credentials pass   |
+//! | counted per                | at once | then one per | over it               |
+//! |----------------------------|---------|--------------|-----------------------|
+//! | tenant, client and address | 10      | 6 s          | 429 in place of a 401 |
+//! | address                    | 100     | 1 s          | the same              |
 //!
-//! Only failures count. The first row is about one client from one address, so whoever guesses
-//! elsewhere cannot lock the client out, and no tenant can lock out another. That is also why the
-//! second row never holds up a client that proves itself: many tenants come from one address when
-//! they share a gateway. Secrets are 256 random bits, so the limits are there against load and
-//! noise: nobody gets anywhere by guessing.
+//! Only failures count, and attempts whose sender hung up before the answer. Right credentials always
+//! pass: many tenants come from one address when they share a gateway, and whoever fails in the name of
+//! another must not lock it out. Nobody gets anywhere by guessing, as secrets are 256 random bits; the
+//! limits make a client that is set up wrongly calm down, and show.
 //!
 //! An IPv6 address counts by its first 64 bits, which is what one subscriber has. What is counted is
 //! kept in bounded space; over it, what was asked for least goes first.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::{Clock as GovernorClock, Reference};
+use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
@@ -36,7 +35,7 @@ const CAPACITY: u64 = 50_000;
 const PER_CLIENT: (NonZeroU32, Duration) = (nonzero(10), Duration::from_secs(6));
 const PER_ADDRESS: (NonZeroU32, Duration) = (nonzero(100), Duration::from_secs(1));
 
-const fn nonzero(count: u32) -> NonZeroU32 {
+pub(crate) const fn nonzero(count: u32) -> NonZeroU32 {
     match NonZeroU32::new(count) {
         Some(count) => count,
         None => NonZeroU32::MIN,
@@ -46,8 +45,8 @@ const fn nonzero(count: u32) -> NonZeroU32 {
 /// Counts failures.
 pub(crate) struct RateLimits {
     clock: Time,
-    clients: Cache<Attempt, Arc<Failures>>,
-    addresses: Cache<Option<IpAddr>, Arc<Failures>>,
+    clients: Cache<Attempt, Arc<Limiter>>,
+    addresses: Cache<Option<IpAddr>, Arc<Limiter>>,
 }
 
 /// Who tries, from where.
@@ -67,22 +66,25 @@ impl Attempt {
 
 impl RateLimits {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock: Time(clock), clients: Cache::new(CAPACITY), addresses: Cache::new(CAPACITY) }
+        Self {
+            clock: Time::by(clock),
+            clients: Cache::new(CAPACITY),
+            addresses: Cache::new(CAPACITY),
+        }
     }
 
-    /// Returns how long this attempt has to wait before it is looked at, if it has to.
-    pub(crate) fn must_wait(&self, attempt: &Attempt) -> Option<Duration> {
-        self.clients.get(attempt)?.wait(self.clock.now())
+    /// Begins to judge an attempt. It counts as a failure unless it [ends](Judging::end) as none: whoever
+    /// hangs up before the answer has guessed, too.
+    pub(crate) fn judge(&self, attempt: Attempt) -> Judging<'_> {
+        Judging { limits: self, attempt: Some(attempt) }
     }
 
-    /// Counts a failure. Returns how long its address has to wait, if it has to.
-    pub(crate) fn failed(&self, attempt: Attempt) -> Option<Duration> {
-        let failures = || Arc::new(Failures::new(PER_ADDRESS, self.clock.clone()));
-        let address = self.addresses.get_with(attempt.network, failures);
-        address.count();
-        let failures = || Arc::new(Failures::new(PER_CLIENT, self.clock.clone()));
-        self.clients.get_with(attempt, failures).count();
-        address.wait(self.clock.now())
+    /// Counts a failure. Returns how long the sender has to wait, if it failed too often.
+    fn failed(&self, attempt: Attempt) -> Option<Duration> {
+        let limit = |limit| move || Arc::new(limiter(limit, self.clock.clone()));
+        let of_address = self.addresses.get_with(attempt.network, limit(PER_ADDRESS));
+        let of_client = self.clients.get_with(attempt, limit(PER_CLIENT));
+        count(&of_address).max(count(&of_client))
     }
 }
 
@@ -92,43 +94,53 @@ impl std::fmt::Debug for RateLimits {
     }
 }
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
-
-/// The failures of one, and until when it has to wait.
-struct Failures {
-    limiter: Limiter,
-    blocked_until: Mutex<Option<Nanos>>,
+/// An attempt whose outcome is open.
+#[must_use = "an attempt that is forgotten is a failure"]
+pub(crate) struct Judging<'a> {
+    limits: &'a RateLimits,
+    attempt: Option<Attempt>,
 }
 
-impl Failures {
-    fn new((burst, refill): (NonZeroU32, Duration), clock: Time) -> Self {
-        // PANIC: none, the periods above are longer than nothing.
-        let quota = Quota::with_period(refill).unwrap_or(Quota::per_second(burst));
-        let limiter = RateLimiter::direct_with_clock(quota.allow_burst(burst), clock);
-        Self { limiter, blocked_until: Mutex::new(None) }
+impl Judging<'_> {
+    /// Ends it, as a failure or not. Returns how long the sender has to wait, if it failed too often.
+    pub(crate) fn end(mut self, failed: bool) -> Option<Duration> {
+        let attempt = self.attempt.take()?;
+        failed.then(|| self.limits.failed(attempt)).flatten()
     }
+}
 
-    fn count(&self) {
-        if let Err(over) = self.limiter.check() {
-            *self.blocked_until() = Some(over.earliest_possible());
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            self.limits.failed(attempt);
         }
     }
+}
 
-    fn wait(&self, now: Nanos) -> Option<Duration> {
-        let until = *self.blocked_until();
-        let wait = Duration::from(until?.duration_since(now));
-        (!wait.is_zero()).then_some(wait)
-    }
+/// Permits so many at once, and one more after each period.
+pub(crate) type Limiter = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
 
-    fn blocked_until(&self) -> std::sync::MutexGuard<'_, Option<Nanos>> {
-        // One number is right whoever panicked.
-        self.blocked_until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Makes a limiter. A period of nothing is taken for a second.
+pub(crate) fn limiter((burst, refill): (NonZeroU32, Duration), clock: Time) -> Limiter {
+    let quota = Quota::with_period(refill).unwrap_or(Quota::per_second(burst));
+    RateLimiter::direct_with_clock(quota.allow_burst(burst), clock)
+}
+
+/// Counts one, or returns how long it is until one would count again.
+fn count(limiter: &Limiter) -> Option<Duration> {
+    let over = limiter.check().err()?;
+    Some(over.wait_time_from(limiter.clock().now()))
 }
 
 /// The monotonic half of the clock that everything here goes by.
 #[derive(Clone)]
-struct Time(Arc<dyn Clock>);
+pub(crate) struct Time(Arc<dyn Clock>);
+
+impl Time {
+    pub(crate) const fn by(clock: Arc<dyn Clock>) -> Self {
+        Self(clock)
+    }
+}
 
 impl GovernorClock for Time {
     type Instant = Nanos;
@@ -164,43 +176,52 @@ mod tests {
         Attempt::new(tenant.parse().unwrap(), client.parse().unwrap(), address.parse().ok())
     }
 
-    fn fail(limits: &RateLimits, times: usize, attempt: &Attempt) {
-        for _ in 0..times {
-            limits.failed(attempt.clone());
-        }
+    const SIX: Option<Duration> = Some(Duration::from_secs(6));
+
+    #[test]
+    fn the_eleventh_failure_makes_the_client_wait_and_time_lets_it_fail_again() {
+        let (limits, clock) = limits();
+        let fail = || limits.failed(attempt("tenant1", "a", "192.0.2.1"));
+
+        assert!((0..10).all(|_| fail().is_none()));
+        assert_eq!(fail(), SIX);
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(fail(), Some(Duration::from_secs(1)));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(fail(), None);
+        // One attempt was earned, not ten.
+        assert_eq!(fail(), SIX);
     }
 
     #[test]
-    fn the_eleventh_failure_makes_the_client_wait_and_time_lets_it_try_again() {
-        let (limits, clock) = limits();
+    fn an_attempt_that_is_given_up_is_a_failure_and_one_that_ends_otherwise_is_none() {
+        let (limits, _) = limits();
         let client = attempt("tenant1", "a", "192.0.2.1");
 
-        fail(&limits, 10, &client);
-        assert_eq!(limits.must_wait(&client), None);
-        fail(&limits, 1, &client);
-        assert_eq!(limits.must_wait(&client), Some(Duration::from_secs(6)));
-        clock.advance(Duration::from_secs(5));
-        assert_eq!(limits.must_wait(&client), Some(Duration::from_secs(1)));
-        clock.advance(Duration::from_secs(1));
-        assert_eq!(limits.must_wait(&client), None);
-        // One attempt was earned, not ten.
-        fail(&limits, 2, &client);
-        assert_eq!(limits.must_wait(&client), Some(Duration::from_secs(6)));
+        for _ in 0..100 {
+            assert_eq!(limits.judge(client.clone()).end(false), None);
+        }
+        for _ in 0..10 {
+            drop(limits.judge(client.clone()));
+        }
+        assert_eq!(limits.judge(client).end(true), SIX);
     }
 
     #[test]
-    fn nobody_waits_for_the_failures_of_another_tenant_client_or_address() {
+    fn nobody_waits_for_the_failures_of_another_client_or_address() {
         let (limits, _) = limits();
-        fail(&limits, 1000, &attempt("tenant1", "a", "192.0.2.1"));
+        for _ in 0..50 {
+            limits.failed(attempt("tenant1", "a", "192.0.2.1"));
+        }
 
-        assert!(limits.must_wait(&attempt("tenant1", "a", "192.0.2.1")).is_some());
+        assert!(limits.failed(attempt("tenant1", "a", "192.0.2.1")).is_some());
         for (tenant, client, address) in [
             ("tenant2", "a", "192.0.2.1"),
             ("tenant1", "b", "192.0.2.1"),
             ("tenant1", "a", "192.0.2.2"),
             ("tenant1", "a", ""),
         ] {
-            assert_eq!(limits.must_wait(&attempt(tenant, client, address)), None);
+            assert_eq!(limits.failed(attempt(tenant, client, address)), None);
         }
     }
 

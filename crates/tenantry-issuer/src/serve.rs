@@ -1,14 +1,14 @@
 //! The port, and the end: requests under way are finished.
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
+use crate::connections;
 use crate::document::no_document;
 use crate::server::IssuerServer;
 
@@ -16,43 +16,54 @@ use crate::server::IssuerServer;
 const GRACE: Duration = Duration::from_secs(10);
 
 impl IssuerServer {
-    /// Serves the [router](Self::router) and [health](Self::health) on `listener` until `stop` is done,
-    /// then until the last request under way is answered, but no longer than ten seconds; and then
-    /// [closes](Self::close).
+    /// Serves the [router](Self::router), [health](Self::health) and [metrics](Self::metrics) on
+    /// `listener` until `stop` is done, then until the last request under way is answered, but no longer
+    /// than ten seconds; and then [closes](Self::close). HTTP/1.1, up to 900 connections at a time; one on
+    /// which nothing comes for 75 seconds is ended.
     ///
-    /// # Errors
-    ///
-    /// If the listener fails.
+    /// With `for_metrics` the metrics are there, and not on `listener`.
     pub async fn serve(
         &self,
         listener: TcpListener,
+        for_metrics: Option<TcpListener>,
         stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
+    ) {
         let app = self.router().merge(self.health());
-        let app = app.fallback(|| async { no_document().map(Body::from) });
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        let (stopping, stopped) = oneshot::channel();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let (app, apart) = match for_metrics {
+            None => (app.merge(self.metrics()), None),
+            Some(listener) => (app, Some((listener, self.metrics()))),
+        };
+        let (stopping, stopped) = watch::channel(false);
+        let signal = async {
             stop.await;
             tracing::info!("stopping");
             // Nobody listens any more only if serving has ended already.
-            let _ = stopping.send(());
-        });
-        let served = tokio::select! {
-            served = serving => served,
-            () = async {
-                // An error means that the signal will not come: serving ended by itself.
-                if stopped.await.is_ok() {
-                    tokio::time::sleep(GRACE).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            } => {
-                tracing::warn!("requests still under way were given up");
-                Ok(())
+            let _ = stopping.send(true);
+        };
+        let until_stopped = || {
+            let mut stopped = stopped.clone();
+            async move {
+                // An error means that the sender is gone, which it is not before the end.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
             }
         };
+        let serving = connections::serve(listener, or_nothing(app), until_stopped());
+        let serving_metrics = async {
+            if let Some((listener, metrics)) = apart {
+                connections::serve(listener, or_nothing(metrics), until_stopped()).await;
+            }
+        };
+        tokio::select! {
+            _ = async { tokio::join!(signal, serving, serving_metrics) } => {}
+            () = async {
+                until_stopped().await;
+                tokio::time::sleep(GRACE).await;
+            } => tracing::warn!("requests still under way were given up"),
+        }
         self.close().await;
-        served
     }
+}
+
+fn or_nothing(app: Router) -> Router {
+    app.fallback(|| async { no_document().map(Body::from) })
 }

@@ -68,14 +68,21 @@ impl IssuerServer {
     }
 
     /// The endpoints, each where the issuer's name says that it is: merge it into the router that
-    /// serves the host of that name. [`serve`](Self::serve) adds [`health`](Self::health) to it.
+    /// serves the host of that name. [`serve`](Self::serve) adds [`health`](Self::health) and
+    /// [`metrics`](Self::metrics) to it.
     pub fn router(&self) -> Router {
         crate::routes::router(self)
     }
 
-    /// `/healthz`, `/readyz`, and `/metrics` if there are figures.
+    /// `/healthz` and `/readyz`.
     pub fn health(&self) -> Router {
         crate::health::router(self)
+    }
+
+    /// `/metrics`, if there are figures. They name no tenant and no client; how much is asked of the server
+    /// is still nobody's business but its operator's.
+    pub fn metrics(&self) -> Router {
+        crate::health::metrics(self)
     }
 
     /// The settings in force.
@@ -128,13 +135,19 @@ impl IssuerServer {
         Ok(())
     }
 
-    /// Removes what has expired from the database. A server does so by itself, every ten minutes.
+    /// Removes from the database what has expired, and audit events that are older than
+    /// [`audit_retention`](Settings::audit_retention). A server does so by itself, every ten minutes.
+    /// Returns how much it was.
     ///
     /// # Errors
     ///
     /// If the database cannot be written to.
     pub async fn prune(&self) -> Result<u64, crate::store::StoreError> {
-        self.0.store.prune(self.0.clock.unix()).await
+        let now = self.0.clock.unix();
+        let expired = self.0.store.prune(now).await?;
+        // A clock that has no idea of the date makes nothing old.
+        let kept_from = now.saturating_sub(self.settings().audit_retention());
+        Ok(expired.saturating_add(self.0.store.prune_audit(kept_from).await?))
     }
 
     /// Writes the audit events that wait, and closes the database. Requests after this are answered

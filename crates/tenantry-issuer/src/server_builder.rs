@@ -54,7 +54,7 @@ impl IssuerServerBuilder {
     pub async fn build(self) -> Result<IssuerServer, KeyRingError> {
         let Self { store, settings, clock, figures } = self;
         let keys = KeyRing::open(store.clone(), &settings, Arc::clone(&clock)).await?;
-        let (audit, writer) = Audit::start(store.clone());
+        let (audit, writer) = Audit::start(store.clone(), Arc::clone(&clock));
         let record = {
             let audit = audit.clone();
             move |event| audit.record(event)

@@ -8,6 +8,7 @@ use tenantry_core::{Algorithm, Match, ScopePattern, TenantId, TenantPattern};
 use crate::issuer_name::IssuerName;
 use crate::key_encryption_key::KeyEncryptionKey;
 use crate::settings_builder::SettingsBuilder;
+use crate::trusted_proxies::TrustedProxies;
 
 /// The settings of an authorization server, checked.
 ///
@@ -42,6 +43,8 @@ pub struct Settings {
     pub(crate) key_rotation: Duration,
     pub(crate) key_encryption_key: Option<KeyEncryptionKey>,
     pub(crate) openid_configuration: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) audit_retention: Duration,
 }
 
 impl Settings {
@@ -144,5 +147,16 @@ impl Settings {
     #[must_use]
     pub const fn openid_configuration(&self) -> bool {
         self.openid_configuration
+    }
+
+    /// The networks of the proxies that are believed in `X-Forwarded-For`, such as `10.0.0.0/8`.
+    pub fn trusted_proxies(&self) -> impl Iterator<Item = String> {
+        self.trusted_proxies.networks().iter().map(ToString::to_string)
+    }
+
+    /// How long audit events stay in the database.
+    #[must_use]
+    pub const fn audit_retention(&self) -> Duration {
+        self.audit_retention
     }
 }

@@ -11,11 +11,13 @@ use crate::config_error::ConfigError;
 use crate::issuer_name::{InvalidIssuerName, IssuerName};
 use crate::key_encryption_key::KeyEncryptionKey;
 use crate::settings::Settings;
+use crate::trusted_proxies::TrustedProxies;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const CENTURY: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 /// Gathers [`Settings`]. Each setting is the one of that name in `issuer.toml`.
 #[must_use = "settings do nothing until they are built"]
@@ -34,6 +36,8 @@ pub struct SettingsBuilder {
     key_rotation: Duration,
     key_encryption_key: Option<KeyEncryptionKey>,
     openid_configuration: bool,
+    trusted_proxies: Vec<String>,
+    audit_retention: Duration,
 }
 
 impl Default for SettingsBuilder {
@@ -52,6 +56,8 @@ impl Default for SettingsBuilder {
             key_rotation: 30 * DAY,
             key_encryption_key: None,
             openid_configuration: false,
+            trusted_proxies: Vec::new(),
+            audit_retention: 90 * DAY,
         }
     }
 }
@@ -136,6 +142,24 @@ impl SettingsBuilder {
         self
     }
 
+    /// Adds a network of proxies, such as `10.0.0.0/8`, or the address of one. They are believed in what
+    /// they say about the sender, in `X-Forwarded-For`. Default none.
+    ///
+    /// # Security
+    ///
+    /// Whoever is in such a network can send from any address, as far as the limits on failed attempts and
+    /// the audit trail see.
+    pub fn trusted_proxy(mut self, network: impl Into<String>) -> Self {
+        self.trusted_proxies.push(network.into());
+        self
+    }
+
+    /// How long audit events stay in the database, 1 day to 36500 days. Default 90 days.
+    pub fn audit_retention(mut self, retention: Duration) -> Self {
+        self.audit_retention = retention;
+        self
+    }
+
     /// Checks everything and makes the settings.
     ///
     /// # Errors
@@ -152,6 +176,8 @@ impl SettingsBuilder {
             scope: self.parse_scope()?,
             tenant_header: self.parse_header()?,
             tenant_claims: self.parse_tenant_claims()?,
+            trusted_proxies: self.parse_trusted_proxies()?,
+            audit_retention: self.audit_retention,
             issuer,
             algorithm,
             access_token_lifetime: self.access_token_lifetime,
@@ -240,6 +266,11 @@ impl SettingsBuilder {
             .map_err(|_| ConfigError::about("tenant_header", "this is not a header's name"))
     }
 
+    fn parse_trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        TrustedProxies::parse(&self.trusted_proxies)
+            .map_err(|problem| ConfigError::about("trusted_proxies", problem))
+    }
+
     fn parse_tenant_claims(&self) -> Result<Box<[Box<str>]>, ConfigError> {
         let refuse = |problem: String| Err(ConfigError::about("tenant_claims", problem));
         if self.tenant_claims.is_empty() {
@@ -291,6 +322,9 @@ impl SettingsBuilder {
                 "key_rotation",
                 "from \"1h\" to \"366d\", and at least twice access_token_lifetime",
             );
+        }
+        if !(DAY..=CENTURY).contains(&self.audit_retention) {
+            return refuse("audit_retention", "from \"1d\" to \"36500d\", which is for ever");
         }
         Ok(idle)
     }

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 
-/// How long a request may take, with its body. A body that trickles in must not hold a place for ever.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::oauth_error::OAuthError;
+use crate::reason::Reason;
+
+/// How long a request may take, with its body. A database that never answers must not hold it for ever.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Counts a request by its route and status, and ends it when it takes too long.
 // INVARIANT (secrets stay in): a label is a route of ours, never what a request holds.
@@ -18,7 +20,10 @@ pub(crate) async fn watch(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let answer = match tokio::time::timeout(LIMIT, next.run(request)).await {
         Ok(answer) => answer,
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        Err(_) => {
+            tracing::error!(route, "a request took too long, and was given up");
+            OAuthError::unavailable(Reason::Time).into_response()
+        }
     };
     let status = answer.status().as_u16().to_string();
     metrics::counter!("tenantry_issuer_requests_total", "route" => route.clone(), "status" => status)
@@ -35,6 +40,7 @@ mod tests {
     use axum::body::Body;
     use axum::routing::get;
     use axum::{Router, middleware};
+    use http::StatusCode;
     use tower::ServiceExt;
 
     use super::*;
@@ -45,7 +51,8 @@ mod tests {
             Router::new().route("/", get(pending::<&str>)).layer(middleware::from_fn(watch));
         let began = tokio::time::Instant::now();
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()["retry-after"], "5");
         assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs());
     }
 }

@@ -7,7 +7,6 @@
 //! | `shared`       | both, one secret  | what credentials should not be: shared by tenants |
 
 use std::error::Error;
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -51,7 +50,7 @@ pub struct AuthorizationServer {
     clients: Vec<Credentials>,
     /// When it is dropped, the server stops.
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<io::Result<()>>,
+    serving: JoinHandle<()>,
     _database: TempDir,
 }
 
@@ -98,7 +97,9 @@ impl AuthorizationServer {
         let serving = tokio::spawn({
             let server = server.clone();
             // Nobody sends: the other end is dropped.
-            async move { server.serve(listener, async { stopped.await.unwrap_or_default() }).await }
+            async move {
+                server.serve(listener, None, async { stopped.await.unwrap_or_default() }).await;
+            }
         });
         Ok(Self { server, endpoints, clients, stop, serving, _database: database })
     }

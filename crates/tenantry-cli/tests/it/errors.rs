@@ -89,11 +89,19 @@ fn a_port_that_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let place = Place::new();
-    let ran = place.run(&format!("serve issuer --listen {address}"));
-    let line = ran.refused(2);
-    assert!(line.starts_with(&format!("cannot listen on {address}: ")), "{line}");
-    assert!(line.ends_with("; choose another address with --listen ADDR"), "{line}");
-    assert!(place.files().is_empty());
+    for (line, option) in [
+        (format!("serve issuer --listen {address}"), "--listen"),
+        (
+            format!("serve issuer --listen 127.0.0.1:0 --metrics-listen {address}"),
+            "--metrics-listen",
+        ),
+    ] {
+        let ran = place.run(&line);
+        let line = ran.refused(2);
+        assert!(line.starts_with(&format!("cannot listen on {address}: ")), "{line}");
+        assert!(line.ends_with(&format!("; choose another address with {option} ADDR")), "{line}");
+        assert!(place.files().is_empty());
+    }
 }
 
 #[test]

@@ -159,7 +159,8 @@ impl Place {
             .unwrap_or_else(|_| panic!("{}", fs::read_to_string(&log).unwrap()));
         let address = said["listening"].as_str().unwrap().to_owned();
         let issuer = said["issuer"].as_str().unwrap().to_owned();
-        Serving { child, address, issuer, log }
+        let metrics = said["metrics"].as_str().map(Into::into);
+        Serving { child, address, metrics, issuer, log }
     }
 }
 
@@ -167,6 +168,8 @@ impl Place {
 pub(crate) struct Serving {
     child: Child,
     pub(crate) address: String,
+    /// Where its figures are, if not beside the rest.
+    pub(crate) metrics: Option<String>,
     pub(crate) issuer: String,
     log: PathBuf,
 }

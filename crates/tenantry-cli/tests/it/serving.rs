@@ -36,6 +36,46 @@ async fn it_is_alive_ready_and_counts() {
 }
 
 #[tokio::test]
+async fn figures_can_have_an_address_of_their_own() {
+    let place = Place::new();
+    place.write("issuer.toml", &settings("metrics_listen = \"127.0.0.1:0\""));
+    for more in [&[][..], &["--metrics-listen", "127.0.0.1:0"]] {
+        let serving = place.serve(more);
+        assert_eq!(get(&serving, "/metrics").await.0, StatusCode::NOT_FOUND);
+        assert_eq!(get(&serving, "/jwks.json").await.0, StatusCode::OK);
+
+        let metrics = serving.metrics.clone().unwrap();
+        let ask = async |path: &str| reqwest::get(format!("http://{metrics}{path}")).await.unwrap();
+        let figures = ask("/metrics").await;
+        assert_eq!(figures.status(), StatusCode::OK);
+        assert_eq!(figures.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        let figures = figures.text().await.unwrap();
+        assert!(figures.contains(r#"{route="/jwks.json",status="200"} 1"#), "{figures}");
+        // Nothing else is there.
+        for path in ["/jwks.json", "/healthz", "/oauth/token"] {
+            assert_eq!(ask(path).await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+        assert!(serving.end().success());
+    }
+}
+
+/// A label is a series in whatever collects the figures, and shown to whoever reads them.
+#[tokio::test]
+async fn figures_name_no_tenant_no_client_and_no_address() {
+    let place = Place::new();
+    let serving = place.serve(&["--listen", "127.0.0.1:0"]);
+    let client = reqwest::Client::new();
+    let form = [("grant_type", "client_credentials"), ("scope", "hidden-scope")];
+    for path in ["/hidden-tenant/oauth/token", "/hidden-tenant/oauth/introspect", "/hidden-path"] {
+        let request = client.post(serving.url(path)).basic_auth("hidden-client", Some("hidden"));
+        request.header("x-tenant-id", "hidden-tenant").form(&form).send().await.unwrap();
+    }
+    let (_, figures) = get(&serving, "/metrics").await;
+    assert!(figures.contains(r#"{route="/{tenant}/oauth/token",status="401"} 1"#), "{figures}");
+    assert!(!figures.contains("hidden") && !figures.contains("127.0.0.1"), "{figures}");
+}
+
+#[tokio::test]
 async fn its_metadata_names_it_as_the_settings_do() {
     let place = Place::new();
     place.write("issuer.toml", &settings(""));
@@ -89,6 +129,10 @@ async fn a_file_that_cannot_be_used_changes_nothing() {
         (
             settings("").replace("127.0.0.1:0", "127.0.0.1:9"),
             "issuer.toml:3: listen: a server that runs keeps the one that it has: restart it to change this",
+        ),
+        (
+            settings("metrics_listen = \"127.0.0.1:0\""),
+            "issuer.toml:4: metrics_listen: a server that runs keeps the one that it has: restart it to change this",
         ),
         (
             settings("database = \"sqlite://other.db\""),

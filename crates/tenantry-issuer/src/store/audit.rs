@@ -1,4 +1,4 @@
-//! The log of what happened. It only grows.
+//! The log of what happened. It grows at its end, and is [pruned](Store::prune_audit) at its start.
 
 use sqlx::FromRow;
 

@@ -97,7 +97,7 @@ async fn a42_a_store_that_is_down_is_503_and_failures_are_limited_as_at_the_toke
             sent.with("token", "x").from("192.0.2.1")
         };
         if path == REVOKE {
-            for _ in 0..11 {
+            for _ in 0..10 {
                 fail().send().await.assert_invalid_client("secret_wrong");
             }
         }

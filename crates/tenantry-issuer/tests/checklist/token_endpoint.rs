@@ -6,9 +6,9 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 
-use tenantry_issuer::AuditOutcome;
+use tenantry_issuer::{AuditOutcome, Settings};
 
-use crate::stack::{INTROSPECT, INVALID_CLIENT, REVOKE, Stack, TOKEN};
+use crate::stack::{Answer, INTROSPECT, INVALID_CLIENT, ISSUER, REVOKE, Stack, TOKEN};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const BODY: &str = "grant_type=client_credentials&audience=https://api.erp.example/tenant1";
@@ -230,8 +230,9 @@ async fn a9_each_refusal_costs_a_read_and_a_client_that_is_remembered_none() {
     }
 }
 
+/// Whoever sits at the same address may fail in the name of another, and must not lock it out.
 #[tokio::test]
-async fn a9_a_client_that_fails_too_often_waits_and_nobody_else_does() {
+async fn a9_a_client_that_fails_too_often_is_told_to_wait_and_right_credentials_pass() {
     let stack = Stack::new().await;
     let fail = |tenant: &str, address: &str| {
         stack.post(TOKEN).basic("erp-sync", "wrong").with("tenant_id", tenant).from(address)
@@ -241,16 +242,17 @@ async fn a9_a_client_that_fails_too_often_waits_and_nobody_else_does() {
         sent.with("grant_type", "client_credentials").from(address)
     };
 
-    for _ in 0..11 {
+    for _ in 0..10 {
         fail("tenant1", "192.0.2.1").send().await.assert_invalid_client("secret_wrong");
     }
-    let answer = good("tenant1", "192.0.2.1").send().await;
+    let answer = fail("tenant1", "192.0.2.1").send().await;
     answer.assert_refused(429, "temporarily_unavailable", "too_many_failures");
     assert_eq!(answer.all(RETRY_AFTER), ["6"]);
-    good("tenant1", "192.0.2.2").tokens().await;
-    good("tenant2", "192.0.2.1").tokens().await;
-    stack.clock.advance(std::time::Duration::from_secs(6));
     good("tenant1", "192.0.2.1").tokens().await;
+    fail("tenant1", "192.0.2.2").send().await.assert_invalid_client("secret_wrong");
+    fail("tenant2", "192.0.2.1").send().await.assert_invalid_client("secret_wrong");
+    stack.clock.advance(std::time::Duration::from_secs(6));
+    fail("tenant1", "192.0.2.1").send().await.assert_invalid_client("secret_wrong");
 }
 
 #[tokio::test]
@@ -270,6 +272,69 @@ async fn a9_an_address_that_fails_all_over_waits_and_its_right_credentials_pass(
     stack.token_for("erp-sync").from("192.0.2.1").tokens().await;
     let elsewhere = stack.post(TOKEN).basic("erp-sync", "wrong").with("tenant_id", "tenant3");
     elsewhere.from("192.0.2.2").send().await.assert_invalid_client("client_unknown");
+}
+
+/// Otherwise whoever hangs up each time guesses as often as it likes.
+#[tokio::test]
+async fn a9_a_failure_counts_though_its_sender_hangs_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", directory.path().join("issuer.db").display());
+    let stack = Stack::over(&database).await;
+    let fail = || stack.post("/tenant1/oauth/token").basic("erp-sync", "wrong").from("192.0.2.1");
+    for _ in 0..10 {
+        // Polled once, so that it waits for the database, and dropped.
+        let polled = futures_util::FutureExt::now_or_never(fail().send());
+        assert!(polled.is_none(), "it was answered before anybody could hang up");
+    }
+    let answer = fail().send().await;
+    answer.assert_refused(429, "temporarily_unavailable", "too_many_failures");
+}
+
+/// Behind a proxy all peers are one. Whose failures it are is then what the proxy says, and nobody else.
+#[tokio::test]
+async fn a9_behind_a_proxy_nobody_waits_for_the_failures_of_another() {
+    let settings = Settings::builder().issuer(ISSUER).trusted_proxy("10.0.0.0/8");
+    let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
+    let stack = Stack::with(settings, "sqlite::memory:").await;
+    let sent = |peer: &str, forwarded: &str, client: &str, secret: &str| {
+        let sent = stack.post("/tenant1/oauth/token").basic(client, secret).from(peer);
+        sent.header("x-forwarded-for", forwarded).with("grant_type", "client_credentials")
+    };
+    let proxy = "10.0.0.1";
+
+    for at in 0..10 {
+        // What the sender itself puts there makes nobody else of it.
+        let forwarded = format!("203.0.113.{at}, 192.0.2.1");
+        let answer = sent(proxy, &forwarded, "erp-sync", "wrong").send().await;
+        answer.assert_invalid_client("secret_wrong");
+        assert_eq!(stack.last_event().actor, "address 192.0.2.1");
+    }
+    let too_many = |answer: Answer| {
+        answer.assert_refused(429, "temporarily_unavailable", "too_many_failures");
+    };
+    too_many(sent(proxy, "192.0.2.1", "erp-sync", "wrong").send().await);
+    too_many(sent("10.0.0.9", "192.0.2.1, 10.0.0.7", "erp-sync", "wrong").send().await);
+    let wrong = |answer: Answer| answer.assert_invalid_client("secret_wrong");
+    wrong(sent(proxy, "192.0.2.2", "erp-sync", "wrong").send().await);
+
+    // Who is no proxy says what it wants, and is who it is.
+    for at in 0..10 {
+        let forwarded = format!("203.0.113.{at}");
+        let answer = sent("192.0.2.3", &forwarded, "erp-sync", "wrong").send().await;
+        answer.assert_invalid_client("secret_wrong");
+        assert_eq!(stack.last_event().actor, "address 192.0.2.3");
+    }
+    too_many(sent("192.0.2.3", "203.0.113.99", "erp-sync", "wrong").send().await);
+    wrong(sent(proxy, "203.0.113.1", "erp-sync", "wrong").send().await);
+
+    // An IPv6 sender counts by its network here, too.
+    for at in 0..10 {
+        let forwarded = format!("2001:db8::{at:x}");
+        let answer = sent(proxy, &forwarded, "erp-sync", "wrong").send().await;
+        answer.assert_invalid_client("secret_wrong");
+    }
+    too_many(sent(proxy, "[2001:db8::ffff]:4711", "erp-sync", "wrong").send().await);
+    wrong(sent(proxy, "2001:db8:0:1::1", "erp-sync", "wrong").send().await);
 }
 
 #[tokio::test]

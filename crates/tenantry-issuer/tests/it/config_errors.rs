@@ -117,6 +117,30 @@ fn a_value_that_cannot_be_used() {
             "key_rotation = \"23h\"\naccess_token_lifetime = \"12h\"",
             "4: key_rotation: from \"1h\" to \"366d\", and at least twice access_token_lifetime",
         ),
+        (
+            "trusted_proxies = [\"10.0.0.1\", \"proxy.example\"]",
+            "4: trusted_proxies: `proxy.example` is neither a network such as \"10.0.0.0/8\" nor an address",
+        ),
+        (
+            "trusted_proxies = [\"10.1.0.0/8\"]",
+            "4: trusted_proxies: `10.1.0.0/8` is no network: write `10.0.0.0/8`",
+        ),
+        (
+            "trusted_proxies = [\"0.0.0.0/0\"]",
+            "4: trusted_proxies: `0.0.0.0/0` is everybody: name the proxies",
+        ),
+        (
+            "audit_retention = \"0s\"",
+            "4: audit_retention: from \"1d\" to \"36500d\", which is for ever",
+        ),
+        (
+            "audit_retention = \"23h\"",
+            "4: audit_retention: from \"1d\" to \"36500d\", which is for ever",
+        ),
+        (
+            "audit_retention = \"36501d\"",
+            "4: audit_retention: from \"1d\" to \"36500d\", which is for ever",
+        ),
     ]);
 }
 
@@ -181,7 +205,7 @@ fn keys() -> Vec<String> {
 #[test]
 fn a_value_of_the_wrong_type_is_refused_for_every_key() {
     let keys = keys();
-    assert_eq!(keys.len(), 15, "{keys:?}");
+    assert_eq!(keys.len(), 18, "{keys:?}");
     for key in keys {
         // No key takes a number.
         let shown = error(&format!("\n\n{key} = 5\n"));

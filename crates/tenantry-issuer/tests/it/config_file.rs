@@ -20,6 +20,7 @@ fn settings(text: &str) -> Settings {
 fn a_short_file_has_the_defaults() {
     let file = IssuerFile::parse(SHORT, "issuer.toml").unwrap();
     assert_eq!(file.listen(), None);
+    assert_eq!(file.metrics_listen(), None);
     assert_eq!(file.database(), None);
     let settings = file.settings().unwrap();
     assert_eq!(settings.issuer().as_str(), "https://auth.erp.example");
@@ -35,6 +36,8 @@ fn a_short_file_has_the_defaults() {
     assert_eq!(settings.key_rotation(), Duration::from_secs(30 * 86_400));
     assert!(settings.key_encryption_key().is_none());
     assert!(!settings.openid_configuration());
+    assert_eq!(settings.trusted_proxies().count(), 0);
+    assert_eq!(settings.audit_retention(), Duration::from_secs(90 * 86_400));
 }
 
 #[test]
@@ -44,8 +47,11 @@ fn every_key_does_what_it_says() {
     let path = folder.path().join("issuer.toml");
     let text = r#"
         listen = "[::1]:9001"
+        metrics_listen = "127.0.0.1:9101"
+        trusted_proxies = ["10.0.0.0/8", "2001:db8::1"]
         issuer = "https://auth.erp.example/{tenant}"
         database = "sqlite://tokens.db"
+        audit_retention = "400d"
         audience = ["https://api.erp.example/{tenant}", "https://files.erp.example/{tenant}"]
         scope = "{scope}"
         tenant_header = "X-Customer"
@@ -62,6 +68,7 @@ fn every_key_does_what_it_says() {
     fs::write(&path, text).unwrap();
     let file = IssuerFile::read(&path).unwrap();
     assert_eq!(file.listen(), Some("[::1]:9001".parse().unwrap()));
+    assert_eq!(file.metrics_listen(), Some("127.0.0.1:9101".parse().unwrap()));
     let database = format!("sqlite://{}", folder.path().join("tokens.db").display());
     assert_eq!(file.database(), Some(database.as_str()));
     let settings = file.settings().unwrap();
@@ -83,6 +90,8 @@ fn every_key_does_what_it_says() {
     assert_eq!(settings.key_rotation(), Duration::from_secs(7 * 86_400));
     assert_eq!(settings.key_encryption_key().unwrap().as_bytes()[31], 31);
     assert!(settings.openid_configuration());
+    assert!(settings.trusted_proxies().eq(["10.0.0.0/8", "2001:db8::1/128"]));
+    assert_eq!(settings.audit_retention(), Duration::from_secs(400 * 86_400));
     assert!(!format!("{file:?} {settings:?}").contains("AAEC"));
 }
 

@@ -7,9 +7,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tenantry_issuer::{
-    IssuerServer, NewClient, Settings, SettingsBuilder, Store, Tenant, TenantStatus,
+    AuditEvent, AuditOutcome, IssuerServer, NewClient, Settings, SettingsBuilder, Store, Tenant,
+    TenantStatus,
 };
 use tenantry_testkit::ManualClock;
 use tower::ServiceExt;
@@ -67,7 +68,7 @@ impl Running {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let app = self.server.router().merge(self.server.health());
+        let app = self.server.router().merge(self.server.health()).merge(self.server.metrics());
         let answer = app.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap().into();
@@ -254,4 +255,73 @@ async fn what_was_asked_for_is_in_the_audit_trail_when_the_server_has_closed() {
     let [entry] = trail.as_slice() else { panic!("{trail:?}") };
     assert_eq!(entry.event.action, "token.issue");
     assert_eq!(entry.event.outcome.as_str(), "refused");
+}
+
+/// It sends its head and then nothing more, or a byte now and then.
+#[tokio::test]
+async fn a_body_that_does_not_end_is_refused_after_ten_seconds() {
+    let running = Running::new("https://erp.example").await;
+    tokio::time::pause();
+    for (path, trickles) in [
+        ("/oauth/token", false),
+        ("/tenant1/oauth/token", true),
+        ("/oauth/introspect", true),
+        ("/oauth/revoke", true),
+    ] {
+        let bytes = futures_util::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>("a"), ()))
+        });
+        let body = if trickles {
+            Body::from_stream(bytes)
+        } else {
+            Body::from_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>())
+        };
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap();
+        let began = tokio::time::Instant::now();
+        let answer = running.send(request).await;
+        assert_eq!(began.elapsed().as_secs(), 10, "{path}");
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{path}");
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        let said = json!({
+            "error": "invalid_request", "error_description": "the body took longer than 10 seconds",
+        });
+        assert_eq!(answer.json(), said);
+    }
+}
+
+#[tokio::test]
+async fn what_is_past_is_removed_without_being_asked_after_ten_minutes() {
+    let running = Running::new("https://erp.example").await;
+    let store = running.server.store();
+    let event = AuditEvent {
+        at: Duration::ZERO,
+        actor: "operator".into(),
+        action: "test".into(),
+        tenant: None,
+        client: None,
+        grant: None,
+        scopes: Vec::new(),
+        outcome: AuditOutcome::Done,
+        reason: None,
+    };
+    store.append_audit(&[event]).await.unwrap();
+    let pass = async |minutes: u64| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(minutes * 60)).await;
+        tokio::time::resume();
+    };
+    pass(9).await;
+    assert_eq!(store.audit(0, 10).await.unwrap().len(), 1);
+    pass(1).await;
+    let removed = async {
+        while !store.audit(0, 10).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), removed).await.is_ok());
 }

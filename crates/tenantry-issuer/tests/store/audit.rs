@@ -1,6 +1,8 @@
 //! The log of what happened.
 
-use tenantry_issuer::{AuditEvent, AuditOutcome};
+use std::time::Duration;
+
+use tenantry_issuer::{AuditEvent, AuditOutcome, TokenHash};
 
 use crate::fixture::{Fixture, NOW, SECOND, client_id, tenant_id};
 use crate::on_both;
@@ -10,7 +12,11 @@ on_both! {
     events_are_read_in_pages,
     a_batch_is_written_whole_or_not_at_all,
     what_was_written_cannot_be_changed_even_in_sql,
-    events_outlive_their_tenant_and_pruning,
+    events_outlive_their_tenant_and_what_expires,
+    events_are_removed_when_they_are_past_and_not_before,
+    what_is_not_past_cannot_be_removed_even_in_sql,
+    removing_is_in_steps_that_others_write_between,
+    replicas_that_remove_at_once_remove_everything_once,
 }
 
 fn an_event(action: &str) -> AuditEvent {
@@ -89,10 +95,98 @@ async fn what_was_written_cannot_be_changed_even_in_sql(fixture: Fixture) {
     assert_eq!(fixture.store.audit(0, 10).await.unwrap()[0].event, an_event("a"));
 }
 
-async fn events_outlive_their_tenant_and_pruning(fixture: Fixture) {
+async fn events_outlive_their_tenant_and_what_expires(fixture: Fixture) {
     let client = fixture.register("acme").await;
     fixture.store.append_audit(&[an_event("a")]).await.unwrap();
     fixture.store.remove_tenant(&client.tenant).await.unwrap();
     fixture.store.prune(NOW + SECOND * 1_000_000).await.unwrap();
     assert_eq!(fixture.store.audit(0, 10).await.unwrap()[0].event, an_event("a"));
+}
+
+fn at(at: Duration) -> AuditEvent {
+    AuditEvent { at, ..an_event("token.issue") }
+}
+
+async fn numbers(fixture: &Fixture) -> Vec<u64> {
+    let entries = fixture.store.audit(0, 10).await.unwrap();
+    entries.into_iter().map(|entry| entry.number).collect()
+}
+
+async fn events_are_removed_when_they_are_past_and_not_before(fixture: Fixture) {
+    let store = &fixture.store;
+    let millisecond = Duration::from_millis(1);
+    // The clocks of replicas differ, so times are not in the order of numbers.
+    let events = [at(NOW), at(NOW - millisecond), at(NOW + SECOND), at(NOW - SECOND)];
+    store.append_audit(&events).await.unwrap();
+
+    assert_eq!(store.prune_audit(NOW - SECOND).await.unwrap(), 0);
+    assert_eq!(store.prune_audit(NOW).await.unwrap(), 2);
+    assert_eq!(numbers(&fixture).await, [1, 3]);
+    // A longer life from now on brings nothing back, and removes nothing.
+    assert_eq!(store.prune_audit(NOW - SECOND).await.unwrap(), 0);
+    assert_eq!(store.prune_audit(NOW + SECOND * 2).await.unwrap(), 2);
+    store.append_audit(&[at(NOW + SECOND * 3)]).await.unwrap();
+    assert_eq!(numbers(&fixture).await, [5], "a number is not used again");
+}
+
+async fn what_is_not_past_cannot_be_removed_even_in_sql(fixture: Fixture) {
+    let store = &fixture.store;
+    store.append_audit(&[at(NOW), at(NOW + SECOND)]).await.unwrap();
+    assert_eq!(store.prune_audit(NOW).await.unwrap(), 0);
+    // What was said last counts, not what is said with an earlier time.
+    assert_eq!(store.prune_audit(NOW - SECOND).await.unwrap(), 0);
+    let past = at(NOW - SECOND);
+    store.append_audit(&[past]).await.unwrap();
+
+    for sql in [
+        "DELETE FROM audit_event WHERE number = 1",
+        "DELETE FROM audit_event WHERE number = 2",
+        "DELETE FROM audit_event",
+        // It may be removed, and not be changed.
+        "UPDATE audit_event SET actor = '' WHERE number = 3",
+    ] {
+        let refused = fixture.run(sql, sql).await.unwrap_err();
+        assert!(refused.contains("audit events are immutable"), "{sql}: {refused}");
+    }
+    let removed = "DELETE FROM audit_event WHERE number = 3";
+    fixture.run(removed, removed).await.unwrap();
+    assert_eq!(numbers(&fixture).await, [1, 2]);
+}
+
+async fn removing_is_in_steps_that_others_write_between(fixture: Fixture) {
+    const STEPS: usize = 20;
+    let store = &fixture.store;
+    let past = vec![at(NOW - SECOND); 500 * STEPS];
+    store.append_audit(&past).await.unwrap();
+
+    let written = std::sync::atomic::AtomicUsize::new(0);
+    let write = async {
+        for number in 0.. {
+            let hash = TokenHash::of(&format!("{number}"));
+            assert!(store.first_use(&hash, NOW).await.unwrap());
+            written.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    let removed = tokio::select! {
+        removed = store.prune_audit(NOW) => removed.unwrap(),
+        () = write => unreachable!("it goes on"),
+    };
+
+    assert_eq!(removed, past.len() as u64);
+    let written = written.into_inner();
+    assert!(written >= STEPS / 2, "{written} writes while {STEPS} steps were made");
+}
+
+async fn replicas_that_remove_at_once_remove_everything_once(fixture: Fixture) {
+    let past = vec![at(NOW - SECOND); 3_000];
+    fixture.store.append_audit(&past).await.unwrap();
+    fixture.store.append_audit(&[at(NOW)]).await.unwrap();
+    let stores = [fixture.another_store().await, fixture.another_store().await];
+    let [one, other] =
+        stores.map(|store| tokio::spawn(async move { store.prune_audit(NOW).await }));
+
+    let removed = one.await.unwrap().unwrap() + other.await.unwrap().unwrap();
+
+    assert_eq!(removed, past.len() as u64);
+    assert_eq!(numbers(&fixture).await, [3_001]);
 }

@@ -1,4 +1,4 @@
-//! What a store promises, the same on SQLite and on PostgreSQL.
+//! What a store promises, the same on SQLite and on PostgreSQL, and what servers over it do.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -16,11 +16,13 @@ mod on_both;
 mod once;
 mod only_postgres;
 mod opening;
+mod outage;
 mod postgres;
 mod races;
 mod refresh;
 mod refresh_model;
 mod replicas;
+mod servers;
 mod storm;
 mod tenants;
 

@@ -6,7 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::migrate::Migrator;
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tenantry_issuer::{Store, StoreError, StoreErrorKind};
 
@@ -18,6 +19,7 @@ on_both! {
     a_closed_store_answers_with_errors,
     a_database_of_a_newer_version_is_refused,
     a_database_with_other_tables_is_refused,
+    a_database_of_an_older_version_is_brought_up_to_date,
 }
 
 /// The error and its causes in one line, as a program shows them.
@@ -61,7 +63,8 @@ async fn a_closed_store_answers_with_errors(fixture: Fixture) {
 
 async fn a_database_of_a_newer_version_is_refused(fixture: Fixture) {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
-                 execution_time) SELECT 9999, 'newer', success, checksum, 0 FROM _sqlx_migrations";
+                 execution_time) SELECT 9999, 'newer', success, checksum, 0 FROM _sqlx_migrations \
+                 WHERE version = 1";
     fixture.run(newer, newer).await.unwrap();
     let (kind, line) = refusal(&fixture.url).await;
     assert_eq!(kind, StoreErrorKind::Location);
@@ -77,6 +80,33 @@ async fn a_database_with_other_tables_is_refused(fixture: Fixture) {
     let (kind, line) = refusal(&fixture.url).await;
     assert_eq!(kind, StoreErrorKind::Location);
     assert!(line.contains("the tables are not those of this version"), "{line}");
+}
+
+async fn a_database_of_an_older_version_is_brought_up_to_date(fixture: Fixture) {
+    let url = fixture.start_anew().await;
+    let first = |all: Migrator| Migrator::with_migrations(all.iter().take(1).cloned().collect());
+    let event = "INSERT INTO audit_event (number, at, actor, action, scopes, outcome) \
+                 VALUES (1, 5, 'operator', 'test', '[]', 'done'); UPDATE audit_number SET last = 1";
+    if url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+        first(sqlx::migrate!("migrations/sqlite")).run(&mut connection).await.unwrap();
+        sqlx::raw_sql(event).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    } else {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        first(sqlx::migrate!("migrations/postgres")).run(&mut connection).await.unwrap();
+        sqlx::raw_sql(event).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    let store = Store::open(&url).await.unwrap();
+
+    let entries = store.audit(0, 10).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1]);
+    assert_eq!(store.prune_audit(entries[0].event.at).await.unwrap(), 0);
+    let later = entries[0].event.at + std::time::Duration::from_millis(1);
+    assert_eq!(store.prune_audit(later).await.unwrap(), 1);
+    store.close().await;
 }
 
 #[tokio::test]
