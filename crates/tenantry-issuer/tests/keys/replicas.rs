@@ -173,6 +173,12 @@ async fn where_nothing_is_due_keys_are_read_and_nothing_is_written() {
     sites[0].clock.advance(DAY * 30);
     sites[0].issue("tenant1").await.unwrap();
     assert_eq!(writes().await, before + 1);
+    // Nor is what is encrypted written again.
+    for _ in 0..2 {
+        let key = KeyEncryptionKey::new([1; 32]);
+        KeyRing::encrypt(&sites[0].store, &key, None).await.unwrap();
+        assert_eq!(writes().await, before + 2);
+    }
 }
 
 /// The time is real here: what is waited for is the database.
