@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::database::on_writer;
 use super::rows::millis;
 use super::{Store, StoreError};
+use crate::keys::CLOCK_SKEW;
 
 /// So few rows at a time that other writers do not wait long.
 macro_rules! past {
@@ -32,18 +33,22 @@ const STATEMENTS: [&str; 3] = [
 ];
 
 impl Store {
-    /// Removes refresh tokens, used assertions and revocations whose time is past at `now`, and returns
-    /// how many. Audit events stay.
+    /// Removes refresh tokens, used assertions and revocations whose time was past five minutes before
+    /// `now`, and returns how many. Audit events stay.
+    ///
+    /// Clocks differ: what is past by this one may be good at another replica, where an assertion must
+    /// stay used and a token revoked.
     ///
     /// # Errors
     ///
     /// If the database cannot be written. What was removed until then is removed.
     pub async fn prune(&self, now: Duration) -> Result<u64, StoreError> {
+        let past = millis(now.saturating_sub(CLOCK_SKEW));
         let mut removed = 0_u64;
         for statement in STATEMENTS {
             loop {
                 let rows = on_writer!(self, pool => sqlx::query(statement)
-                    .bind(millis(now))
+                    .bind(past)
                     .execute(pool)
                     .await
                     .map(|done| done.rows_affected()))?;
