@@ -77,11 +77,11 @@ impl Registrations {
             (Some(kept), Ok(proof)) if kept.require_standing().is_ok() => (kept, proof),
             _ => self.prove_anew(presented, key, now).await?,
         };
-        if let Some(once) = proof {
-            if !self.store.first_use(&once.used, once.until).await? {
-                let error = OAuthError::invalid_client(Reason::AssertionReplayed);
-                return Err(Unproven { error, is_registered: true });
-            }
+        if let Some(once) = proof
+            && !self.store.first_use(&once.used, once.until).await?
+        {
+            let error = OAuthError::invalid_client(Reason::AssertionReplayed);
+            return Err(Unproven { error, is_registered: true });
         }
         match registration.require_standing() {
             Ok(()) => Ok(registration),

@@ -415,11 +415,12 @@ async fn no_family_begins_for_a_client_that_may_obtain_nothing(fixture: Fixture)
 
 async fn a28_no_family_begins_by_what_proved_the_client_before(fixture: Fixture) {
     let store = &fixture.store;
-    let client = fixture.register("acme").await;
-    let (tenant, id) = (&client.tenant, &client.id);
     let secret = Secret::generate().unwrap().hash();
-    let later = Client { created_at: client.created_at + SECOND, ..client.clone() };
-    for event in ["secret", "disabled", "revoked", "all revoked", "suspended", "removed", "all"] {
+    for event in ["secret", "disabled", "revoked", "revoked-2", "suspended", "removed", "removed-2"]
+    {
+        let client = fixture.register(event).await;
+        let (tenant, id) = (&client.tenant, &client.id);
+        let later = Client { created_at: client.created_at + SECOND, ..client.clone() };
         let (family, _) = a_family(store, &client).await;
         match event {
             "secret" => assert!(store.set_client_secret(tenant, id, &secret).await.unwrap()),
@@ -428,7 +429,7 @@ async fn a28_no_family_begins_by_what_proved_the_client_before(fixture: Fixture)
                 assert!(store.set_client_enabled(tenant, id, true).await.unwrap());
             }
             "revoked" => assert!(store.revoke_families_of(tenant, Some(id)).await.unwrap()),
-            "all revoked" => assert!(store.revoke_families_of(tenant, None).await.unwrap()),
+            "revoked-2" => assert!(store.revoke_families_of(tenant, None).await.unwrap()),
             "suspended" => {
                 let (suspended, active) = (TenantStatus::Suspended, TenantStatus::Active);
                 assert!(store.set_tenant_status(tenant, suspended).await.unwrap());
@@ -440,9 +441,10 @@ async fn a28_no_family_begins_by_what_proved_the_client_before(fixture: Fixture)
             }
             _ => {
                 assert!(store.remove_tenant(tenant).await.unwrap());
-                let tenant = Tenant { created_at: NOW + SECOND * 2, ..a_tenant("acme") };
+                let tenant = Tenant { created_at: NOW + SECOND, ..a_tenant(event) };
                 store.add_tenant(&tenant).await.unwrap();
-                store.add_client(&later).await.unwrap();
+                // A record that was taken over from elsewhere, with its date.
+                store.add_client(&client).await.unwrap();
             }
         }
         assert!(!store.open_family(&family).await.unwrap(), "{event}");
