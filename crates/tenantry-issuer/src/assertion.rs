@@ -14,17 +14,20 @@
 //!
 //! [RFC 7523 §3]: https://www.rfc-editor.org/rfc/rfc7523#section-3
 
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use crate::reason::Reason;
 use tenantry_core::Algorithm;
 use tenantry_jwks::{Key, KeySet, Selection};
 use tenantry_jwt::verify_signature;
+
+use crate::reason::Reason;
+use crate::secret::TokenHash;
 
 /// The longest assertion, in bytes. Real ones are below 1 KiB.
 const MAX_BYTES: usize = 8 * 1024;
@@ -38,50 +41,68 @@ const SKEW: Duration = Duration::from_secs(30);
 /// What has to be remembered so that an assertion is not used twice.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct OnceOnly {
-    pub(crate) jti: String,
+    /// Of the issuer, the client, the key and the `jti`.
+    pub(crate) used: TokenHash,
     /// Until when, since the Unix epoch.
     pub(crate) until: Duration,
 }
 
+impl OnceOnly {
+    // INVARIANT (isolation): the tenant is not a part of it, since `aud` does not name it: the issuer
+    // may be that of several tenants, and who gets an assertion at one must not use it at another.
+    // The key is: a namesake in another tenant cannot use up what it cannot sign.
+    fn new(issuer: &str, client: &str, key: &Key, jti: &str, until: Duration) -> Self {
+        let signer = BASE64_URL_SAFE_NO_PAD.encode(key.thumbprint());
+        // None but the last can hold what is between them.
+        Self { used: TokenHash::of(&format!("{issuer}\n{client}\n{signer}\n{jti}")), until }
+    }
+}
+
+/// When the keys that an assertion is judged by were read from JSON. What is nobody's takes the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum KeysRead {
+    /// Long before.
+    Before,
+    /// For this assertion.
+    Now,
+}
+
 /// Judges `assertion` as one of `client`, whose keys are `keys`, for the server named `issuer`.
 ///
-/// Without keys, and if none of them fits, a signature is checked all the same, by a key that is
-/// nobody's: how long it takes does not tell who is registered.
+/// Without keys, and if none of them fits, a key is read and a signature is checked all the same, by
+/// a key that is nobody's: how long it takes does not tell who is registered.
 ///
 /// # Errors
 ///
 /// Why not.
-pub(crate) fn judge(
+pub(crate) fn judge<'k>(
     assertion: &str,
     client: &str,
-    keys: Option<&KeySet>,
+    keys: impl FnOnce() -> Option<&'k KeySet>,
+    read: KeysRead,
     issuer: &str,
     now: Duration,
 ) -> Result<OnceOnly, Reason> {
     let header: Header = part(assertion, 0).ok_or(Reason::AssertionMalformed)?;
     let algorithm: Algorithm = header.alg.parse().map_err(|_| Reason::AssertionAlgorithm)?;
-    let key = keys.and_then(|keys| match keys.select(header.kid.as_deref(), algorithm) {
-        Selection::One(key) => Some(key),
-        Selection::Ambiguous | Selection::None => None,
-    });
-    let decoy = || match DECOYS.select(None, algorithm) {
-        Selection::One(key) => Some(key),
-        Selection::Ambiguous | Selection::None => None,
-    };
-    let (judge, known): (Option<&Arc<Key>>, bool) = match key {
-        Some(key) => (Some(key), true),
-        None => (decoy(), false),
-    };
-    let payload = judge
-        .map(|key| verify_signature(assertion, MAX_BYTES, key))
-        .ok_or(Reason::AssertionAlgorithm)?;
-    if !known {
+    // Not before, so that what is no assertion takes the same time whoever it names.
+    let Some(key) = keys().and_then(|keys| one(keys, header.kid.as_deref(), algorithm)) else {
+        check_by_nobodys_key(assertion, algorithm, read);
         return Err(Reason::AssertionKey);
-    }
-    let payload = payload.map_err(|_| Reason::AssertionSignature)?;
+    };
+    let payload =
+        verify_signature(assertion, MAX_BYTES, key).map_err(|_| Reason::AssertionSignature)?;
     header.require_type()?;
     let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Reason::AssertionClaims)?;
-    claims.judge(client, issuer, now)
+    let (jti, until) = claims.judge(client, issuer, now)?;
+    Ok(OnceOnly::new(issuer, client, key, &jti, until))
+}
+
+fn one<'k>(keys: &'k KeySet, kid: Option<&str>, algorithm: Algorithm) -> Option<&'k Key> {
+    match keys.select(kid, algorithm) {
+        Selection::One(key) => Some(key),
+        Selection::Ambiguous | Selection::None => None,
+    }
 }
 
 /// The `sub` of an assertion that nobody verified: whose keys to judge it by.
@@ -144,7 +165,13 @@ enum Audience {
 }
 
 impl Claims {
-    fn judge(self, client: &str, issuer: &str, now: Duration) -> Result<OnceOnly, Reason> {
+    /// Returns the `jti`, and until when it has to be remembered.
+    fn judge(
+        self,
+        client: &str,
+        issuer: &str,
+        now: Duration,
+    ) -> Result<(String, Duration), Reason> {
         if self.iss != client || self.sub != client {
             return Err(Reason::AssertionSubject);
         }
@@ -170,24 +197,60 @@ impl Claims {
         if self.jti.is_empty() {
             return Err(Reason::AssertionJti);
         }
-        Ok(OnceOnly { jti: self.jti, until })
+        Ok((self.jti, until))
     }
 }
 
-/// Does what reading a client's keys takes, for one that has none.
-pub(crate) fn read_nobodys_keys() {
-    drop(std::hint::black_box(KeySet::parse(DECOY_JWKS)));
+/// Does what reading a client's key and checking a signature takes, for a client that has none.
+fn check_by_nobodys_key(assertion: &str, algorithm: Algorithm, read: KeysRead) {
+    let just_read;
+    let keys = match read {
+        KeysRead::Before => NOBODYS_KEYS.get(&algorithm),
+        KeysRead::Now => {
+            just_read = KeySet::parse(nobodys_keys(algorithm).as_bytes()).ok();
+            just_read.as_ref()
+        }
+    };
+    let checked = keys
+        .and_then(|keys| one(keys, None, algorithm))
+        .map(|key| verify_signature(assertion, MAX_BYTES, key));
+    drop(std::hint::black_box(checked));
 }
 
-static DECOYS: LazyLock<KeySet> = LazyLock::new(|| KeySet::parse(DECOY_JWKS).unwrap_or_default());
+static NOBODYS_KEYS: LazyLock<BTreeMap<Algorithm, KeySet>> = LazyLock::new(|| {
+    let keys = |algorithm| KeySet::parse(nobodys_keys(algorithm).as_bytes()).ok();
+    Algorithm::ALL.into_iter().filter_map(|one| Some((one, keys(one)?))).collect()
+});
 
-/// Published examples of RFC 7517 §A.1 and RFC 8037 §A.2, by which nobody signs in.
-const DECOY_JWKS: &[u8] = br#"{"keys": [
-        {"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-         "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"},
-        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
-        {"kty": "RSA", "e": "AQAB", "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}
-    ]}"#;
+/// A key set as a client has it, with one key that is nobody's.
+///
+/// They are published examples, by which nobody signs in: of RFC 8037 §A.2, RFC 7517 §A.1, RFC 6979
+/// §A.2.6, RFC 7520 §3.1 and RFC 7517 §A.1.
+fn nobodys_keys(algorithm: Algorithm) -> String {
+    let members = match algorithm {
+        Algorithm::EdDsa => {
+            r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#
+        }
+        Algorithm::Es256 => {
+            r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#
+        }
+        Algorithm::Es384 => {
+            r#""kty":"EC","crv":"P-384",
+            "x":"7DpOQVtOGaRWhhgCn0J_pdqai8SukuAuBqrlKGswDGTe-PDqkFWGYGSiVFFUgLwT",
+            "y":"gBXZty19VyROqO-awMYhiWcIpZNn-d-59UyoSz8cnbEoiyMcOuDU_nNE_SUzJkcg""#
+        }
+        Algorithm::Es512 => {
+            r#""kty":"EC","crv":"P-521",
+            "x":"AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+            "y":"AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1""#
+        }
+        _ => {
+            r#""kty":"RSA","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw""#
+        }
+    };
+    format!(r#"{{"keys":[{{"kid":"nobodys","use":"sig","alg":"{algorithm}",{members}}}]}}"#)
+}
 
 #[cfg(test)]
 mod tests {
@@ -224,9 +287,13 @@ mod tests {
         format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes())))
     }
 
+    fn judge_by(keys: Option<&KeySet>, assertion: &str) -> Result<OnceOnly, Reason> {
+        judge(assertion, "a", || keys, KeysRead::Before, ISSUER, NOW)
+    }
+
     fn judged(header: &Value, claims: &Value) -> Result<OnceOnly, Reason> {
         let key = key();
-        judge(&signed(&key, header, claims), "a", Some(&set(&key)), ISSUER, NOW)
+        judge_by(Some(&set(&key)), &signed(&key, header, claims))
     }
 
     fn judged_claims(claims: &Value) -> Result<OnceOnly, Reason> {
@@ -237,7 +304,7 @@ mod tests {
     fn a_signed_statement_about_itself_is_the_client() {
         let once = judged_claims(&good()).unwrap();
 
-        assert_eq!(once, OnceOnly { jti: "1".into(), until: Duration::from_secs(1_800_000_090) });
+        assert_eq!(once.until, Duration::from_secs(1_800_000_090));
         assert!(judged_claims(&with("aud", json!([ISSUER]))).is_ok());
         assert!(judged_claims(&with("extra", json!({ "a": [1] }))).is_ok());
     }
@@ -320,7 +387,7 @@ mod tests {
     fn only_a_registered_key_that_fits_counts() {
         let (key, other) = (key(), key());
         let held = set(&key);
-        let judge = |assertion: &str, keys| judge(assertion, "a", keys, ISSUER, NOW);
+        let judge = |assertion: &str, keys| judge_by(keys, assertion);
         let header = json!({ "alg": "ES256", "kid": "k1" });
         let assertion = signed(&other, &header, &good());
         assert_eq!(judge(&assertion, Some(&held)), Err(Reason::AssertionSignature));
@@ -338,12 +405,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_used_once_is_the_jti_of_one_key_of_one_client_for_one_issuer() {
+        let (keys, others) = (set(&key()), set(&key()));
+        let used = |issuer: &str, client: &str, keys: &KeySet, jti: &str| {
+            OnceOnly::new(issuer, client, &keys.keys()[0], jti, NOW).used
+        };
+        let all = [
+            used(ISSUER, "a", &keys, "1"),
+            used("https://auth.erp.example/tenant1", "a", &keys, "1"),
+            used(ISSUER, "b", &keys, "1"),
+            used(ISSUER, "a", &others, "1"),
+            used(ISSUER, "a", &keys, "2"),
+        ];
+        assert_eq!(used(ISSUER, "a", &keys, "1"), all[0]);
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[at + 1..].contains(one), "{at}");
+        }
+    }
+
+    #[test]
+    fn every_algorithm_has_a_key_that_is_nobodys() {
+        for algorithm in Algorithm::ALL {
+            let keys = KeySet::parse(nobodys_keys(algorithm).as_bytes()).unwrap();
+            assert!(one(&keys, None, algorithm).is_some(), "{algorithm}");
+            assert!(one(&NOBODYS_KEYS[&algorithm], None, algorithm).is_some(), "{algorithm}");
+        }
+    }
+
     /// Whoever holds the private half of a published example is nobody.
     #[test]
-    fn a_decoy_lets_nobody_in_and_there_is_one_for_the_usual_algorithms() {
-        for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
-            assert!(matches!(DECOYS.select(None, algorithm), Selection::One(_)), "{algorithm}");
-        }
+    fn a_decoy_lets_nobody_in() {
         // RFC 8037 §A.1, d.
         let seed =
             BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
@@ -357,12 +449,13 @@ mod tests {
         let signature = BASE64_URL_SAFE_NO_PAD.encode(pair.sign(input.as_bytes()));
         let assertion = format!("{input}.{signature}");
 
-        let Selection::One(decoy) = DECOYS.select(None, Algorithm::EdDsa) else { panic!() };
+        let decoy = one(&NOBODYS_KEYS[&Algorithm::EdDsa], None, Algorithm::EdDsa).unwrap();
         assert!(verify_signature(&assertion, MAX_BYTES, decoy).is_ok());
-        assert_eq!(judge(&assertion, "a", None, ISSUER, NOW), Err(Reason::AssertionKey));
-        assert_eq!(
-            judge(&assertion, "a", Some(&set(&key())), ISSUER, NOW),
-            Err(Reason::AssertionKey)
-        );
+        for read in [KeysRead::Before, KeysRead::Now] {
+            for keys in [None, Some(&set(&key()))] {
+                let judged = judge(&assertion, "a", || keys, read, ISSUER, NOW);
+                assert_eq!(judged, Err(Reason::AssertionKey));
+            }
+        }
     }
 }

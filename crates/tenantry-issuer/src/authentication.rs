@@ -2,36 +2,45 @@
 //!
 //! The same work is done for a tenant that does not exist, a client that does not exist and a secret
 //! that is wrong: the presented secret is hashed once and compared with one hash, which is that of
-//! the client or nobody's. An assertion is likewise checked with a key of the client or nobody's.
+//! the client or nobody's. An assertion is likewise checked with a key of the client or nobody's, and
+//! no key is read for what is no assertion.
 //! [`Registrations::authenticate`](crate::registrations::Registrations::authenticate) sees to it
 //! that the store is read once in each of the cases.
+
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tenantry_core::TenantId;
 use tenantry_jwks::KeySet;
 
-use std::time::Duration;
-
-use crate::assertion::{self, OnceOnly};
+use crate::assertion::{self, KeysRead, OnceOnly};
 use crate::credentials::{Credentials, Proof};
 use crate::oauth_error::OAuthError;
 use crate::reason::Reason;
-use crate::records::{Client, ClientAuth, ClientId, Tenant, TenantStatus};
+use crate::records::{Client, ClientAuth, ClientId, Generation, Tenant, TenantStatus};
 use crate::secret::SecretHash;
 
-/// What a client is registered to authenticate with, prepared.
+/// What a client is registered to authenticate with.
 #[derive(Debug)]
 pub(crate) struct Registered {
     auth: ClientAuth,
-    keys: Option<KeySet>,
+    /// Read when they are asked for.
+    keys: OnceLock<Option<KeySet>>,
+}
+
+impl Registered {
+    fn keys(&self) -> Option<&KeySet> {
+        let read = || match &self.auth {
+            ClientAuth::PrivateKeyJwt { jwks } => KeySet::parse(jwks.as_bytes()).ok(),
+            ClientAuth::Basic(_) | ClientAuth::Post(_) => None,
+        };
+        self.keys.get_or_init(read).as_ref()
+    }
 }
 
 impl From<ClientAuth> for Registered {
     fn from(auth: ClientAuth) -> Self {
-        let keys = match &auth {
-            ClientAuth::PrivateKeyJwt { jwks } => KeySet::parse(jwks.as_bytes()).ok(),
-            ClientAuth::Basic(_) | ClientAuth::Post(_) => None,
-        };
-        Self { auth, keys }
+        Self { auth, keys: OnceLock::new() }
     }
 }
 
@@ -40,13 +49,24 @@ impl From<ClientAuth> for Registered {
 pub(crate) struct Registration {
     pub(crate) tenant: Tenant,
     pub(crate) client: Client,
+    /// That of the store when it was read.
+    pub(crate) generation: Generation,
     pub(crate) registered: Registered,
 }
 
 impl Registration {
-    pub(crate) fn new((tenant, client): (Tenant, Client)) -> Self {
-        let registered = client.auth.clone().into();
-        Self { tenant, client, registered }
+    pub(crate) fn new((tenant, client, generation): (Tenant, Client, Generation)) -> Self {
+        let registered = Registered::from(client.auth.clone());
+        // Made once for many assertions, and for a client that has proven itself: at no refusal.
+        registered.keys();
+        Self { tenant, client, generation, registered }
+    }
+
+    /// Whether this is the client that `proven` was, and what proved it still does.
+    pub(crate) fn is_still(&self, proven: &Self) -> bool {
+        self.tenant.created_at == proven.tenant.created_at
+            && self.client.created_at == proven.client.created_at
+            && self.client.auth == proven.client.auth
     }
 
     /// Whether the client may do anything. Asked after it has proven itself, so it may know.
@@ -92,10 +112,6 @@ impl<'a> Presented<'a> {
         Self { tenant, client: &credentials.client, proof, issuer }
     }
 
-    pub(crate) const fn is_assertion(&self) -> bool {
-        matches!(self.proof, HashedProof::Assertion(_))
-    }
-
     /// Compares with what is registered, if anything is.
     ///
     /// # Errors
@@ -104,14 +120,15 @@ impl<'a> Presented<'a> {
     pub(crate) fn proves(
         &self,
         registered: Option<&Registered>,
+        read: KeysRead,
         now: Duration,
     ) -> Result<Option<OnceOnly>, Reason> {
         let auth = registered.map(|registered| &registered.auth);
         let (presented, secret) = match (&self.proof, auth) {
             (HashedProof::Assertion(assertion), _) => {
-                let keys = registered.and_then(|registered| registered.keys.as_ref());
-                let judged =
-                    assertion::judge(assertion, self.client.as_str(), keys, self.issuer, now);
+                let keys = || registered.and_then(Registered::keys);
+                let client = self.client.as_str();
+                let judged = assertion::judge(assertion, client, keys, read, self.issuer, now);
                 return match registered {
                     None => Err(Reason::ClientUnknown),
                     Some(_) => judged.map(Some),
@@ -167,6 +184,7 @@ pub(crate) mod tests {
                 enabled: true,
                 created_at: Duration::ZERO,
             },
+            Generation::from_stored(0),
         ))
     }
 
@@ -175,7 +193,8 @@ pub(crate) mod tests {
         let tenant = "tenant1".parse().unwrap();
         let presented = Presented::new(&tenant, &credentials, "https://auth.erp.example");
         let registered = registration.map(|one| &one.registered);
-        presented.proves(registered, Duration::ZERO).map(drop).map_err(Reason::code)
+        let proof = presented.proves(registered, KeysRead::Now, Duration::ZERO);
+        proof.map(drop).map_err(Reason::code)
     }
 
     #[test]

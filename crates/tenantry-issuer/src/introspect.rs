@@ -6,9 +6,10 @@
 //! | the same of another client, for an audience that the caller may have | what it says        |
 //! | a live refresh token of the caller                                 | what it stands for  |
 //! | expired, revoked, of a client that is disabled or gone              | `{"active":false}`  |
+//! | of a client that was removed, and whose id another one has now      | `{"active":false}`  |
 //! | of another tenant, for somebody else, made up                       | `{"active":false}`  |
 //!
-//! The last two are the same to the byte, so nobody learns which it was ([RFC 7662 §2.2]).
+//! The last ones are the same to the byte, so nobody learns which it was ([RFC 7662 §2.2]).
 //!
 //! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 //! [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
@@ -64,7 +65,7 @@ async fn access_token(
         return Ok(None);
     }
     let client = endpoints.registrations().find(tenant, &token.client).await?;
-    if client.is_none_or(|client| client.require_standing().is_err()) {
+    if !client.is_some_and(|client| token.is_of(&client) && client.require_standing().is_ok()) {
         return Ok(None);
     }
     let mut known = token.claims;

@@ -14,5 +14,6 @@ mod slot;
 pub use encrypt::EncryptedKeys;
 pub use error::{KeyRingError, KeyRingErrorKind};
 pub use ring::KeyRing;
+pub(crate) use schedule::CLOCK_SKEW;
 pub use schedule::{KeyState, LONGEST_TOKEN_LIFETIME, Schedule};
 pub use signing_keys::{KeyInfo, SigningKeys};

@@ -53,6 +53,7 @@ mod settings_builder;
 mod store;
 mod tenant_sources;
 mod token_endpoint;
+mod token_id;
 mod trail;
 mod trusted_proxies;
 mod watch;
@@ -75,8 +76,9 @@ pub use oauth_endpoints::OAuthEndpoints;
 pub use openapi::openapi;
 pub use random::RandomError;
 pub use records::{
-    AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId, Grants,
-    InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey, StoredKey, Tenant, TenantStatus,
+    AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId,
+    Generation, Grants, InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey, StoredKey,
+    Tenant, TenantStatus,
 };
 pub use refresh_token::{InvalidRefreshToken, PresentedToken, RefreshToken};
 pub use reserved::{InvalidClaim, LONGEST_CLAIMS, check_claims, is_reserved_claim};

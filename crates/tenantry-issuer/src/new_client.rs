@@ -17,6 +17,10 @@ use crate::reserved::check_claims;
 use crate::secret::Secret;
 use crate::settings::Settings;
 
+/// How many keys a client may have: to change one, two are enough. All are read when the client has to
+/// prove itself, and how long that takes must not tell that there is a client.
+const MOST_KEYS: usize = 8;
+
 /// A client that is to be registered.
 ///
 /// ```
@@ -96,8 +100,8 @@ impl NewClient {
         self
     }
 
-    /// Gives it no secret: it signs assertions with a key of `jwks`, a JWK Set with public keys
-    /// ([RFC 7523 §2.2]).
+    /// Gives it no secret: it signs assertions with a key of `jwks`, a JWK Set with public keys, eight
+    /// at most ([RFC 7523 §2.2]).
     ///
     /// [RFC 7523 §2.2]: https://www.rfc-editor.org/rfc/rfc7523#section-2.2
     pub fn private_key_jwt(mut self, jwks: impl Into<String>) -> Self {
@@ -244,6 +248,10 @@ fn check_keys(jwks: &str) -> Result<(), InvalidClient> {
         return refuse("this is not a JWK Set: an object with `keys`".into());
     };
     let keys = document.get("keys").and_then(Value::as_array);
+    let count = keys.map_or(0, Vec::len);
+    if count > MOST_KEYS {
+        return refuse(format!("there are {count}, and a client has {MOST_KEYS} at most"));
+    }
     let secret = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
     let is_secret = |key: &Value| secret.iter().any(|member| key.get(member).is_some());
     if keys.is_some_and(|keys| keys.iter().any(is_secret)) {
@@ -274,6 +282,8 @@ impl Error for InvalidClient {}
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tenantry_core::Algorithm;
+    use tenantry_testkit::SigningKey;
 
     use super::*;
 
@@ -409,5 +419,22 @@ mod tests {
             assert!(keys(with(member, value)).is_err(), "{member}");
         }
         assert!(keys("{}".into()).is_err());
+    }
+
+    #[test]
+    fn a_client_has_eight_keys_at_most() {
+        let settings = Settings::builder().issuer("https://auth.erp.example");
+        let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
+        let key = |at| SigningKey::generate(Algorithm::EdDsa, format!("k{at}")).public_jwk();
+        let checked = |count: usize| {
+            let keys: Vec<_> = (0..count).map(key).collect();
+            let new = NewClient::of("tenant1".parse().unwrap());
+            let new = new.private_key_jwt(json!({ "keys": keys }).to_string());
+            new.check(&settings, Duration::ZERO).map(drop).map_err(|error| error.to_string())
+        };
+
+        assert_eq!(checked(MOST_KEYS), Ok(()));
+        let why = "the keys cannot be used: there are 9, and a client has 8 at most";
+        assert_eq!(checked(MOST_KEYS + 1), Err(why.to_owned()));
     }
 }

@@ -11,13 +11,15 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use tenantry_core::{Algorithm, TenantId};
+use tenantry_core::{Algorithm, Match, TenantId, TenantPattern};
 use tenantry_jwks::{KeySet, Selection};
 use tenantry_jwt::verify_signature;
 
+use crate::authentication::Registration;
 use crate::keys::{KeyRing, KeyRingError};
 use crate::records::{ClientId, KeyOwner};
 use crate::settings::Settings;
+use crate::token_id;
 
 /// The longest token that is looked at, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
@@ -31,6 +33,7 @@ pub(crate) struct OwnToken {
     pub(crate) client: ClientId,
     pub(crate) jti: String,
     pub(crate) audience: Vec<String>,
+    pub(crate) issued_at: Duration,
     pub(crate) expires_at: Duration,
     pub(crate) claims: Map<String, Value>,
 }
@@ -109,7 +112,8 @@ fn verified(keys: &KeySet, token: &str) -> Option<Map<String, Value>> {
 
 impl OwnToken {
     /// Reads the claims of a token that was signed here, for whichever tenant.
-    // INVARIANT (isolation): the tenant is what the claims say, the issuer that of this tenant.
+    // INVARIANT (isolation): the tenant is what the claims say, issuer and audience are of this tenant.
+    // A claim may have been a client's own when the token was signed, under other settings.
     fn read(settings: &Settings, caller: &TenantId, claims: Map<String, Value>) -> Option<Self> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let mut named = settings.tenant_claims().iter().map(|name| text(name));
@@ -129,14 +133,42 @@ impl OwnToken {
             Value::Array(many) => many.iter().filter_map(Value::as_str).map(Into::into).collect(),
             _ => return None,
         };
+        if !audience.iter().all(|audience| is_of(settings, &tenant, audience)) {
+            return None;
+        }
+        let jti = text("jti")?;
         Some(Self {
             client: text("client_id")?.parse().ok()?,
-            jti: text("jti")?.into(),
+            jti: jti.into(),
+            issued_at: token_id::issued_at(jti, claims.get("iat")?.as_u64()?),
             expires_at: Duration::from_secs(claims.get("exp")?.as_u64()?),
             tenant,
             audience,
             claims,
         })
+    }
+}
+
+impl OwnToken {
+    /// Whether it was issued to this client, and not to another that had its id, or its tenant's, before.
+    ///
+    /// Times are compared, by the clocks of who issued and of who registered. If the latter is ahead,
+    /// the client's first tokens are taken for another's; if it is behind, the other's last ones for its.
+    pub(crate) fn is_of(&self, Registration { tenant, client, .. }: &Registration) -> bool {
+        self.tenant == tenant.id
+            && self.client == client.id
+            && self.issued_at >= tenant.created_at
+            && self.issued_at >= client.created_at
+    }
+}
+
+/// Whether an audience is of this tenant, or of all: if patterns name the tenant, one that matches none
+/// of them is nobody's.
+fn is_of(settings: &Settings, tenant: &TenantId, audience: &str) -> bool {
+    match settings.match_audience(audience) {
+        Some(Match::Tenant(named)) => *tenant == *named,
+        Some(Match::Exact) => true,
+        None => !settings.audience().iter().any(TenantPattern::has_tenant),
     }
 }
 
@@ -156,7 +188,7 @@ mod tests {
     fn claims() -> Value {
         json!({
             "iss": "https://auth.erp.example", "aud": "https://api.erp.example/tenant1",
-            "tenant_id": "tenant1", "tid": "tenant1", "client_id": "a", "jti": "1", "exp": 1,
+            "tenant_id": "tenant1", "tid": "tenant1", "client_id": "a", "jti": "1", "iat": 0, "exp": 1,
         })
     }
 
@@ -205,6 +237,10 @@ mod tests {
             ("iss", json!("https://auth.erp.example/tenant1")),
             ("iss", json!("https://other.example")),
             ("aud", json!(1)),
+            ("aud", json!("https://api.erp.example/tenant2")),
+            ("aud", json!(["https://api.erp.example/tenant1", "https://api.erp.example/tenant2"])),
+            ("aud", json!("https://gone.erp.example/tenant1")),
+            ("iat", json!("1")),
             ("exp", json!("1")),
             ("client_id", json!("not a client")),
             ("jti", Value::Null),
@@ -216,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn an_audience_that_names_no_tenant_is_of_all() {
+        let settings = Settings::builder().issuer("https://auth.erp.example");
+        let settings = settings.audience("https://api.erp.example").build().unwrap();
+        let tenant = "tenant1".parse().unwrap();
+        // The second was in the settings before.
+        for audience in ["https://api.erp.example", "https://gone.erp.example"] {
+            assert!(is_of(&settings, &tenant, audience), "{audience}");
+        }
+    }
+
+    #[test]
     fn with_an_issuer_per_tenant_another_tenants_token_is_nobodys() {
         let each = "https://auth.erp.example/{tenant}";
         let of = |tenant: &str| {
@@ -223,6 +270,7 @@ mod tests {
             claims["iss"] = format!("https://auth.erp.example/{tenant}").into();
             claims["tenant_id"] = tenant.into();
             claims["tid"] = tenant.into();
+            claims["aud"] = format!("https://api.erp.example/{tenant}").into();
             claims
         };
 

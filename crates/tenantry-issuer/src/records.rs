@@ -4,6 +4,7 @@ mod audit_event;
 mod client;
 mod client_id;
 mod family;
+mod generation;
 mod stored_key;
 mod tenant;
 
@@ -11,5 +12,6 @@ pub use audit_event::{AuditEntry, AuditEvent, AuditOutcome};
 pub use client::{Client, ClientAuth, Grants};
 pub use client_id::{ClientId, InvalidClientId};
 pub use family::{Family, FamilyId, NewFamily};
+pub use generation::Generation;
 pub use stored_key::{KeyChange, KeyOwner, SealedKey, StoredKey};
 pub use tenant::{Tenant, TenantStatus};

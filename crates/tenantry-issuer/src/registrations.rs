@@ -6,7 +6,8 @@
 //! | the client    | do not              | how the client authenticates, and if that proves it, the rest |
 //! | nothing       | are whatever        | the same                                                  |
 //!
-//! So a refusal always costs one and the same read, whoever exists, and never rests on what was known
+//! So a refusal always costs one and the same read, and one key that is read if there is an assertion,
+//! whoever exists. It never rests on what was known
 //! before: a secret that was rotated works at once. What is true no longer, a secret that was rotated away or
 //! a client that was disabled by another process, is believed for [`LIFETIME`] at most.
 
@@ -17,12 +18,11 @@ use moka::sync::Cache;
 
 use tenantry_core::{Clock, TenantId};
 
-use crate::assertion::{OnceOnly, read_nobodys_keys};
+use crate::assertion::{KeysRead, OnceOnly};
 use crate::authentication::{Presented, Registered, Registration};
 use crate::oauth_error::OAuthError;
 use crate::reason::Reason;
 use crate::records::ClientId;
-use crate::secret::TokenHash;
 use crate::store::{Store, StoreError};
 
 /// How long a registration is believed without asking the store.
@@ -71,18 +71,17 @@ impl Registrations {
         let now = self.clock.unix();
         let key = (presented.tenant.clone(), presented.client.clone());
         let kept = self.kept(&key);
-        let proof = presented.proves(kept.as_ref().map(|kept| &kept.registered), now);
+        let registered = kept.as_ref().map(|kept| &kept.registered);
+        let proof = presented.proves(registered, KeysRead::Before, now);
         let (registration, proof) = match (kept, proof) {
             (Some(kept), Ok(proof)) if kept.require_standing().is_ok() => (kept, proof),
             _ => self.prove_anew(presented, key, now).await?,
         };
-        if let Some(once) = proof {
-            let (tenant, client) = (presented.tenant, presented.client);
-            let used = TokenHash::of(&format!("{tenant}\n{client}\n{}", once.jti));
-            if !self.store.first_use(&used, once.until).await? {
-                let error = OAuthError::invalid_client(Reason::AssertionReplayed);
-                return Err(Unproven { error, is_registered: true });
-            }
+        if let Some(once) = proof
+            && !self.store.first_use(&once.used, once.until).await?
+        {
+            let error = OAuthError::invalid_client(Reason::AssertionReplayed);
+            return Err(Unproven { error, is_registered: true });
         }
         match registration.require_standing() {
             Ok(()) => Ok(registration),
@@ -98,11 +97,9 @@ impl Registrations {
         now: Duration,
     ) -> Result<(Arc<Registration>, Option<OnceOnly>), Unproven> {
         let registered = self.store.client_auth(&key.0, &key.1).await?.map(Registered::from);
-        if registered.is_none() && presented.is_assertion() {
-            read_nobodys_keys();
-        }
         let is_registered = registered.is_some();
-        let proof = presented.proves(registered.as_ref(), now).map_err(|reason| Unproven {
+        let proof = presented.proves(registered.as_ref(), KeysRead::Now, now);
+        let proof = proof.map_err(|reason| Unproven {
             error: OAuthError::invalid_client(reason),
             is_registered,
         })?;
@@ -125,6 +122,16 @@ impl Registrations {
             Some(kept) => Ok(Some(kept)),
             None => self.read(key).await,
         }
+    }
+
+    /// Returns a client that was proven, as it is now: `None` if it is another, or what proved it then
+    /// proves it no longer.
+    pub(crate) async fn still(
+        &self,
+        proven: &Registration,
+    ) -> Result<Option<Arc<Registration>>, StoreError> {
+        let found = self.read((proven.tenant.id.clone(), proven.client.id.clone())).await?;
+        Ok(found.filter(|found| found.is_still(proven)))
     }
 
     fn kept(&self, key: &(TenantId, ClientId)) -> Option<Arc<Registration>> {

@@ -78,7 +78,8 @@ async fn access_token(
     if token.tenant != *tenant || token.client != registration.client.id {
         return Err(OAuthError::foreign_token());
     }
-    if token.expires_at > endpoints.clock().unix() {
+    // One of a client that had this id before is inactive already.
+    if token.is_of(registration) && token.expires_at > endpoints.clock().unix() {
         endpoints.store().revoke_access_token(tenant, &token.jti, token.expires_at).await?;
     }
     Ok(())

@@ -114,12 +114,14 @@ impl IssuerServer {
     /// # Errors
     ///
     /// If they change what cannot change while the server runs: the issuer, because its tokens and
-    /// endpoints are named after it, and `algorithm`, `key_rotation` and the key encryption key,
+    /// endpoints are named after it, `tenant_claims`, because tokens are out that say their tenant in
+    /// them, and `algorithm`, `key_rotation` and the key encryption key,
     /// because replicas share the keys. What was in force stays in force.
     pub fn replace(&self, settings: Settings) -> Result<(), ConfigError> {
         let before = self.settings();
         for (setting, same) in [
             ("issuer", before.issuer() == settings.issuer()),
+            ("tenant_claims", before.tenant_claims() == settings.tenant_claims()),
             ("algorithm", before.algorithm() == settings.algorithm()),
             ("key_rotation", before.key_rotation() == settings.key_rotation()),
             (

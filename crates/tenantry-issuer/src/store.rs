@@ -67,7 +67,7 @@ impl Store {
     ///
     /// | `url` | is |
     /// |---|---|
-    /// | `sqlite://FILE` | a file, made with mode 0600 if it is not there; `sqlite:///…` for an absolute path |
+    /// | `sqlite://FILE` | a file, made with mode 0600 if it is not there, and taken from others than its owner if it is; `sqlite:///…` for an absolute path |
     /// | `sqlite::memory:` | a database that is gone with the last clone of the store |
     /// | `postgres://USER:PASSWORD@HOST/NAME` | a PostgreSQL database |
     ///

@@ -76,19 +76,37 @@ async fn client_credentials(
             token: token.hash(),
             created_at: now,
             expires_at: now.saturating_add(lifetime),
+            generation: registration.generation,
         };
-        if !endpoints.store().open_family(&family).await? {
-            // Suspended, disabled or removed since the client was read.
-            return Err(OAuthError::unauthorized_client(
-                Reason::ClientGone,
-                "the tenant is suspended, or the client is disabled",
-            ));
-        }
+        open_family(endpoints, registration, family).await?;
         Some(token)
     } else {
         None
     };
     Ok(Tokens { access, scope, refresh })
+}
+
+/// Begins a family for a client that was proven by `registration`, which may be a while old.
+async fn open_family(
+    endpoints: &OAuthEndpoints,
+    registration: &Registration,
+    family: NewFamily,
+) -> Result<(), OAuthError> {
+    if endpoints.store().open_family(&family).await? {
+        return Ok(());
+    }
+    // Something has changed since then. An old secret must begin nothing that outlives it.
+    if let Some(now) = endpoints.registrations().still(registration).await? {
+        now.require_standing()?;
+        let family = NewFamily { generation: now.generation, ..family };
+        if endpoints.store().open_family(&family).await? {
+            return Ok(());
+        }
+    }
+    Err(OAuthError::unauthorized_client(
+        Reason::ClientGone,
+        "the client was removed, or its secret exchanged, a moment ago",
+    ))
 }
 
 impl Caller {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::OnceLock;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
@@ -81,6 +82,21 @@ impl Key {
     #[must_use]
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         self.only.is_none_or(|only| only == algorithm) && self.material.permits(algorithm)
+    }
+
+    /// Returns the thumbprint of the key: SHA-256 over its required members ([RFC 7638 §3]).
+    ///
+    /// It is the same for one key under several names, and of no other key.
+    ///
+    /// [RFC 7638 §3]: https://www.rfc-editor.org/rfc/rfc7638#section-3
+    #[must_use]
+    pub fn thumbprint(&self) -> [u8; 32] {
+        let mut thumbprint = [0; 32];
+        let digest = digest(&SHA256, self.material.required_members().as_bytes());
+        for (byte, hashed) in thumbprint.iter_mut().zip(digest.as_ref()) {
+            *byte = *hashed;
+        }
+        thumbprint
     }
 
     /// Checks that `signature` is one of `message`, by `algorithm` and this key.
@@ -274,6 +290,38 @@ mod tests {
             let other = key(&one);
             assert!(!other.fits(algorithm));
             assert!(other.verify(algorithm, MESSAGE, &signature).is_err());
+        }
+    }
+
+    #[test]
+    fn a_thumbprint_is_that_of_rfc_7638_and_of_the_key_alone() {
+        // RFC 7638, section 3.1.
+        let rsa = json!({
+            "kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+        });
+        // RFC 8037, section A.2 and A.3.
+        let okp = json!({
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        });
+        for (jwk, expected) in [
+            (&rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
+            (&okp, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
+        ] {
+            assert_eq!(base64(&key(jwk).thumbprint()), expected);
+        }
+        for (crv, signing) in [
+            ("P-256", &ECDSA_P256_SHA256_FIXED_SIGNING),
+            ("P-384", &ECDSA_P384_SHA384_FIXED_SIGNING),
+            ("P-521", &ECDSA_P521_SHA512_FIXED_SIGNING),
+        ] {
+            let mut jwk = ec(crv, &EcdsaKeyPair::generate(signing).unwrap());
+            let (x, y) = (jwk["x"].as_str().unwrap(), jwk["y"].as_str().unwrap());
+            let members = format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#);
+            let expected = digest(&SHA256, members.as_bytes());
+            assert_eq!(key(&jwk).thumbprint(), expected.as_ref());
+            jwk["kid"] = "another name".into();
+            assert_eq!(key(&jwk).thumbprint(), expected.as_ref());
         }
     }
 

@@ -1,5 +1,7 @@
 //! The numbers of a public key, within the limits that a key must keep to be judged by.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tenantry_core::Algorithm;
 
 use crate::skipped::SkipReason;
@@ -23,6 +25,15 @@ impl Curve {
             Self::P256 => Algorithm::Es256,
             Self::P384 => Algorithm::Es384,
             Self::P521 => Algorithm::Es512,
+        }
+    }
+
+    /// What JWKs call it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 
@@ -109,6 +120,28 @@ impl Material {
             return Err(SkipReason::RsaExponent);
         }
         Ok(Self::Rsa { n: n.into(), e: e.into() })
+    }
+
+    /// The members of a JWK that every key of this kind has, in the form that a thumbprint is made of:
+    /// in the order of their names, without blanks ([RFC 7638 §3.2]).
+    ///
+    /// [RFC 7638 §3.2]: https://www.rfc-editor.org/rfc/rfc7638#section-3.2
+    pub(crate) fn required_members(&self) -> String {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match self {
+            Self::Ec { curve, point } => {
+                let xy = point.get(1..).unwrap_or_default();
+                let (x, y) = xy.split_at_checked(curve.coordinate_len()).unwrap_or_default();
+                let (name, x, y) = (curve.name(), text(x), text(y));
+                format!(r#"{{"crv":"{name}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+            Self::Ed25519(x) => {
+                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x))
+            }
+            Self::Rsa { n, e } => {
+                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n))
+            }
+        }
     }
 
     /// Whether a signature by `algorithm` is made with a key of this kind.

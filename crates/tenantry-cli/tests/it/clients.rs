@@ -113,6 +113,7 @@ fn a_client_that_could_not_work_is_not_registered() {
     place.write("private.json", &JWKS.replace("\"kid\"", "\"d\":\"AQ\",\"kid\""));
     place.write("weak.json", r#"{"keys":[{"kty":"oct"}]}"#);
     place.write("none.json", r#"{"keys":[]}"#);
+    place.write("many.json", &format!(r#"{{"keys":[{}]}}"#, ["{}"; 9].join(",")));
     place.write("text.json", "hello");
     let key = "--auth private_key_jwt --jwks";
     for (arguments, expected) in [
@@ -144,6 +145,10 @@ fn a_client_that_could_not_work_is_not_registered() {
         ),
         (format!("{key} weak.json"), "the keys cannot be used: keys[0]: its type is not supported"),
         (format!("{key} none.json"), "the keys cannot be used: there is none"),
+        (
+            format!("{key} many.json"),
+            "the keys cannot be used: there are 9, and a client has 8 at most",
+        ),
         (
             format!("{key} text.json"),
             "the keys cannot be used: this is not a JWK Set: an object with `keys`",

@@ -11,8 +11,9 @@ CREATE TABLE tenant (
     status     TEXT    NOT NULL CHECK (status IN ('active', 'suspended')),
     claims     TEXT    NOT NULL,        -- a JSON object
     created_at INTEGER NOT NULL,
-    -- Counts up when the tenant's refresh tokens are revoked: those of before are void.
-    generation INTEGER NOT NULL DEFAULT 0
+    -- Counts up when the tenant's refresh tokens are revoked: those of before are void. It starts at
+    -- created_at, so that a tenant that has the id of another one starts above what that had reached.
+    generation INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE client (
@@ -30,7 +31,7 @@ CREATE TABLE client (
     claims                   TEXT    NOT NULL, -- a JSON object
     enabled                  INTEGER NOT NULL,
     created_at               INTEGER NOT NULL,
-    generation               INTEGER NOT NULL DEFAULT 0, -- as the tenant's
+    generation               INTEGER NOT NULL, -- as the tenant's
     PRIMARY KEY (tenant, id),
     CHECK ((auth = 'private_key_jwt') = (secret_hash IS NULL)),
     CHECK ((auth = 'private_key_jwt') = (jwks IS NOT NULL))

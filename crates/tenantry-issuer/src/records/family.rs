@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tenantry_core::TenantId;
 
+use crate::keys::CLOCK_SKEW;
 use crate::random::{RandomError, random};
-use crate::records::ClientId;
+use crate::records::{ClientId, Generation};
 use crate::secret::TokenHash;
 
 /// Names a family: 128 random bits.
@@ -70,6 +71,8 @@ pub struct NewFamily {
     pub created_at: Duration,
     /// When it ends, however often its tokens are used.
     pub expires_at: Duration,
+    /// The state of the client in which it proved itself. If that is past, the family does not begin.
+    pub generation: Generation,
 }
 
 /// A family as it is stored.
@@ -112,11 +115,15 @@ impl Family {
 
     /// Whether `presented` may be used: it is the current token, or the one before less than `grace`
     /// after its first use. A token that was rotated twice is never accepted.
+    ///
+    /// Replicas' clocks differ, so the first use may lie ahead, by five minutes at most: by more, a clock
+    /// went back, and how long ago it was is not known.
     #[must_use]
     pub fn accepts(&self, presented: &TokenHash, now: Duration, grace: Duration) -> bool {
-        // Replicas' clocks differ: without grace, also a use that lies ahead is past.
         let in_grace =
-            !grace.is_zero() && self.rotated_at.is_some_and(|at| now < at.saturating_add(grace));
+            |at: Duration| now < at.saturating_add(grace) && at <= now.saturating_add(CLOCK_SKEW);
+        // Without grace, also a use that lies ahead is past.
+        let in_grace = !grace.is_zero() && self.rotated_at.is_some_and(in_grace);
         self.current == *presented || (in_grace && self.previous.as_ref() == Some(presented))
     }
 }

@@ -11,7 +11,8 @@ impl Store {
     /// Marks what `hash` stands for as used, and returns whether this is the first time.
     ///
     /// It is remembered until it is [pruned](Self::prune) after `until`. For an assertion, hash the
-    /// tenant, the client and the `jti` together ([RFC 7523 §3]), and remember it until its `exp`.
+    /// issuer, the client, its key and the `jti` together ([RFC 7523 §3]), and remember it until its
+    /// `exp`.
     ///
     /// # Errors
     ///

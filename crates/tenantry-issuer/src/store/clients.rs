@@ -8,7 +8,7 @@ use super::rows::{
     ClientAuthRow, ClientRow, RegistrationRow, client_columns, json, millis, tenant_columns,
 };
 use super::{MAX_LIMIT, Store, StoreError, StoreErrorKind};
-use crate::records::{Client, ClientAuth, ClientId, Tenant};
+use crate::records::{Client, ClientAuth, ClientId, Generation, Tenant};
 use crate::secret::SecretHash;
 
 impl Store {
@@ -31,7 +31,8 @@ impl Store {
         let added = on_writer!(self, pool => sqlx::query(
             "INSERT INTO client (tenant, id, name, auth, secret_hash, jwks, \
              grant_client_credentials, grant_refresh_token, scopes, audiences, claims, enabled, \
-             created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             created_at, generation) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
         )
         .bind(client.tenant.as_str())
         .bind(client.id.as_str())
@@ -106,8 +107,8 @@ impl Store {
         rows.into_iter().map(Client::try_from).collect()
     }
 
-    /// Returns a client together with its tenant, in one read. Whether both may obtain anything, the
-    /// caller looks at.
+    /// Returns a client together with its tenant and the [`Generation`] of both, in one read. Whether
+    /// both may obtain anything, the caller looks at.
     ///
     /// # Errors
     ///
@@ -116,17 +117,22 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: &ClientId,
-    ) -> Result<Option<(Tenant, Client)>, StoreError> {
+    ) -> Result<Option<(Tenant, Client, Generation)>, StoreError> {
         let row: Option<RegistrationRow> = on_reader!(self, pool => sqlx::query_as(concat!(
             "SELECT ", tenant_columns!(), ", ", client_columns!(),
-            " FROM client JOIN tenant ON tenant.id = client.tenant \
+            ", client.generation + tenant.generation AS generation \
+             FROM client JOIN tenant ON tenant.id = client.tenant \
              WHERE client.tenant = $1 AND client.id = $2",
         ))
         .bind(tenant.as_str())
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
-        row.map(|row| Ok((row.tenant.try_into()?, row.client.try_into()?))).transpose()
+        let read = |row: RegistrationRow| {
+            let generation = Generation::from_stored(row.generation);
+            Ok((row.tenant.try_into()?, row.client.try_into()?, generation))
+        };
+        row.map(read).transpose()
     }
 
     /// Returns how a client authenticates, and nothing else of it.

@@ -19,6 +19,22 @@ pub(super) enum Database {
 }
 
 impl Database {
+    /// Leaves nothing of what was deleted or replaced until now in the file beside a SQLite database, to
+    /// which everything is written first. In PostgreSQL that is a matter of the server.
+    pub(super) async fn forget(&self) {
+        let Self::Sqlite { writer, .. } = self else { return };
+        let emptied: Result<(i64, i64, i64), sqlx::Error> =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writer).await;
+        match emptied {
+            Ok((0, ..)) => {}
+            // What was to be done is done and committed, and this is made up for later.
+            Ok(_) | Err(_) => tracing::warn!(
+                "the log of the database could not be emptied: a key that was deleted is still in it, \
+                 until it is written over or the last program closes the database"
+            ),
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,

@@ -7,6 +7,7 @@ use tenantry_core::TenantId;
 use super::database::{on_reader, on_writer};
 use super::rows::{FamilyRow, json, millis};
 use super::{Store, StoreError};
+use crate::keys::CLOCK_SKEW;
 use crate::records::{ClientId, Family, FamilyId, NewFamily};
 use crate::secret::TokenHash;
 
@@ -30,10 +31,11 @@ macro_rules! registered_as_before {
 }
 
 /// That the presented token, `$4`, may be used: it is the current one, or the one before and was first
-/// used after `$7`. [`Family::accepts`] says the same.
+/// used after `$7` and up to `$9`. [`Family::accepts`] says the same.
 macro_rules! accepted {
     () => {
-        "(family.current_hash = $4 OR (family.previous_hash = $4 AND family.rotated_at > $7))"
+        "(family.current_hash = $4 OR (family.previous_hash = $4 \
+         AND family.rotated_at > $7 AND family.rotated_at <= $9))"
     };
 }
 
@@ -73,8 +75,8 @@ pub enum RefreshUse {
 impl Store {
     /// Begins a family of refresh tokens.
     ///
-    /// Returns whether it did: not if there is no such client, it is disabled, or its tenant is
-    /// suspended. Then no refresh token may be handed out.
+    /// Returns whether it did: not if there is no such client, it is disabled, its tenant is suspended,
+    /// or its [`Generation`](crate::Generation) is another. Then no refresh token may be handed out.
     ///
     /// # Errors
     ///
@@ -86,11 +88,11 @@ impl Store {
         let added = on_writer!(self, pool => sqlx::query(
             "INSERT INTO refresh_family (id, tenant, client, scopes, audiences, current_hash, \
              used_at, created_at, expires_at, generation) \
-             SELECT $1, client.tenant, client.id, $4, $5, $6, $7, $7, $8, \
-                    client.generation + tenant.generation \
+             SELECT $1, client.tenant, client.id, $4, $5, $6, $7, $7, $8, $9 \
              FROM client JOIN tenant ON tenant.id = client.tenant \
              WHERE client.tenant = $2 AND client.id = $3 \
-             AND client.enabled AND tenant.status = 'active'",
+             AND client.enabled AND tenant.status = 'active' \
+             AND client.generation + tenant.generation = $9",
         )
         .bind(family.id.as_bytes().to_vec())
         .bind(family.tenant.as_str())
@@ -100,6 +102,7 @@ impl Store {
         .bind(family.token.as_bytes().to_vec())
         .bind(millis(family.created_at))
         .bind(millis(family.expires_at))
+        .bind(family.generation.stored())
         .execute(pool)
         .await
         .map(|done| done.rows_affected()))?;
@@ -150,6 +153,7 @@ impl Store {
         .bind(millis(attempt.now))
         .bind(grace_since)
         .bind(idle_since)
+        .bind(millis(attempt.now.saturating_add(CLOCK_SKEW)))
         // All rows, though there is one: SQLite commits a statement when it is asked for more than it
         // has. An answer ahead of that could name a token that is then forgotten.
         .fetch_all(pool)

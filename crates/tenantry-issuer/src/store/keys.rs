@@ -76,6 +76,9 @@ impl Store {
     /// rotation due at the same moment rotate once, because the second is shown what the first did.
     /// So `change` should be quick, and generate no key unless one is missing.
     ///
+    /// A private key that was removed or replaced is in none of the files of a SQLite database after this,
+    /// unless somebody reads a long list from it at this moment; then the log says so.
+    ///
     /// # Errors
     ///
     /// - [`AlreadyExists`](StoreErrorKind::AlreadyExists): a key to be added has the `kid` of another,
@@ -92,7 +95,8 @@ impl Store {
             KeyOwner::Shared => None,
             KeyOwner::Tenant(tenant) => Some(tenant.as_str()),
         };
-        in_transaction!(self, transaction => {
+        let mut deleted = false;
+        let keys = in_transaction!(self, transaction => {
             // Locks the owner's row until the end of the transaction.
             let locked = sqlx::query(
                 "INSERT INTO key_owner (owner, tenant, changes) VALUES ($1, $2, 1) \
@@ -109,6 +113,7 @@ impl Store {
                 sqlx::query_as(KEYS_OF_OWNER).bind(text).fetch_all(&mut *transaction).await?;
             let before = rows.into_iter().map(StoredKey::try_from).collect::<Result<Vec<_>, _>>()?;
             for change in change(&before) {
+                deleted |= !matches!(change, KeyChange::Add(_));
                 let (kid, done) = match &change {
                     KeyChange::Add(key) => {
                         let added = sqlx::query(
@@ -147,7 +152,11 @@ impl Store {
             let rows: Vec<KeyRow> =
                 sqlx::query_as(KEYS_OF_OWNER).bind(text).fetch_all(&mut *transaction).await?;
             rows.into_iter().map(StoredKey::try_from).collect()
-        })
+        });
+        if deleted {
+            self.database.forget().await;
+        }
+        keys
     }
 }
 

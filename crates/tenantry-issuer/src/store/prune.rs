@@ -5,10 +5,7 @@ use std::time::Duration;
 use super::database::on_writer;
 use super::rows::millis;
 use super::{Store, StoreError};
-
-/// What has expired stays for so long. The clocks of replicas differ by less: what one takes for past,
-/// another may still accept.
-const CLOCKS: Duration = Duration::from_secs(5 * 60);
+use crate::keys::CLOCK_SKEW;
 
 /// So few rows at a time that other writers do not wait long.
 macro_rules! past {
@@ -39,7 +36,10 @@ const EXPIRED: [&str; 3] = [
 
 impl Store {
     /// Removes refresh tokens, used assertions and revocations whose time was past five minutes before
-    /// `now`, and returns how many: the clocks of replicas may differ by so much. Audit events are for [`prune_audit`](Self::prune_audit).
+    /// `now`, and returns how many. Audit events are for [`prune_audit`](Self::prune_audit).
+    ///
+    /// Clocks differ: what is past by this one may be good at another replica, where an assertion must
+    /// stay used and a token revoked.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl Store {
     pub async fn prune(&self, now: Duration) -> Result<u64, StoreError> {
         let mut removed = 0_u64;
         for statement in EXPIRED {
-            let past = now.saturating_sub(CLOCKS);
+            let past = now.saturating_sub(CLOCK_SKEW);
             removed = removed.saturating_add(self.remove(statement, past).await?);
         }
         Ok(removed)

@@ -178,6 +178,7 @@ pub(super) struct RegistrationRow {
     pub(super) tenant: TenantRow,
     #[sqlx(flatten)]
     pub(super) client: ClientRow,
+    pub(super) generation: i64,
 }
 
 #[derive(FromRow)]

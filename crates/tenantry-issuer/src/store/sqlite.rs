@@ -1,8 +1,8 @@
 //! Opens a SQLite file.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) async fn open(name: &str) -> Result<Database, StoreError> {
         ));
     }
     let file = Path::new(name);
-    make_private(file).map_err(|error| {
+    make(file).map_err(|error| {
         StoreError::location(format!("the database file `{name}` cannot be written"))
             .because(&error)
     })?;
@@ -45,6 +45,9 @@ pub(super) async fn open(name: &str) -> Result<Database, StoreError> {
 
 async fn open_file(file: &Path) -> Result<Database, StoreError> {
     refuse_another_program(file).await?;
+    // Not before: the file of another program is left as it is.
+    #[cfg(unix)]
+    keep_for_its_owner(file)?;
     let options = settings(SqliteConnectOptions::new().filename(file));
     let writer = pool(1).connect_with(options.clone()).await?;
     migrate_sqlite(writer.clone()).await?;
@@ -83,7 +86,8 @@ fn settings(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // A refresh token that was handed out is known after a loss of power.
         .synchronous(SqliteSynchronous::Full)
-        // What is deleted is overwritten: private keys among it.
+        // What is deleted is overwritten in the file: private keys among it. The log beside it holds
+        // them until it is emptied, which `Database::forget` does.
         .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_TIMEOUT)
 }
@@ -99,12 +103,53 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 /// Makes the file if there is none, for its owner alone, and sees whether it can be written.
 ///
 /// SQLite gives the files beside it the mode of this one.
-fn make_private(file: &Path) -> io::Result<()> {
+fn make(file: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(file).map(drop)
+}
+
+/// Takes the file, and those that SQLite has beside it, from everybody but its owner: signing keys may
+/// be in them in clear.
+#[cfg(unix)]
+fn keep_for_its_owner(file: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut before = None;
+    for beside in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(beside);
+        let name = PathBuf::from(name);
+        let open_to_others = || match fs::metadata(&name) {
+            Ok(found) => {
+                Ok(Some(found.permissions().mode() & 0o777).filter(|mode| mode & 0o077 != 0))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::location("its mode is not known").because(&error)),
+        };
+        let Some(mode) = open_to_others()? else { continue };
+        let refuse = || {
+            StoreError::location(format!(
+                "it is not for its owner only (mode {mode:04o}), and that cannot be changed"
+            ))
+        };
+        fs::set_permissions(&name, fs::Permissions::from_mode(mode & 0o700))
+            .map_err(|error| refuse().because(&error))?;
+        // There are file systems that say yes and do nothing.
+        if open_to_others()?.is_some() {
+            return Err(refuse());
+        }
+        before = before.or(Some(mode));
+    }
+    if let Some(mode) = before {
+        let name = file.display();
+        tracing::warn!(
+            "the database file `{name}` was not for its owner only (mode {mode:04o}); it is now"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ impl Store {
     pub async fn add_tenant(&self, tenant: &Tenant) -> Result<(), StoreError> {
         let claims = json(&tenant.claims)?;
         let added = on_writer!(self, pool => sqlx::query(
-            "INSERT INTO tenant (id, folded, name, status, claims, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO tenant (id, folded, name, status, claims, created_at, generation) \
+             VALUES ($1, $2, $3, $4, $5, $6, $6)",
         )
         .bind(tenant.id.as_str())
         .bind(folded(&tenant.id))

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Map, json};
 
-use crate::stack::{INTROSPECT, ISSUER, REVOKE, Sent, Stack, TOKEN, signed};
+use tenantry_core::Algorithm;
+use tenantry_issuer::ClientAuth;
+use tenantry_testkit::SigningKey;
+
+use crate::stack::{INTROSPECT, ISSUER, NOW, REVOKE, Sent, Stack, TOKEN, signed};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -238,4 +242,42 @@ async fn a16_a_rotated_secret_works_at_once() {
     sent.with("grant_type", "client_credentials").tokens().await;
     // What was read then is what counts from then on.
     stack.token_for("erp-sync").send().await.assert_invalid_client("secret_wrong");
+}
+
+/// A vendor that serves several tenants with one key: who gets an assertion cannot pass it on.
+#[tokio::test]
+async fn a14_an_assertion_is_used_once_over_all_tenants_that_share_the_issuer() {
+    let stack = Stack::new().await;
+    let key = SigningKey::generate(Algorithm::Es256, "vendor");
+    let jwks = json!({ "keys": [key.public_jwk()] }).to_string();
+    for tenant in ["tenant1", "tenant2"] {
+        let auth = ClientAuth::PrivateKeyJwt { jwks: jwks.clone() };
+        stack.register(tenant, "vendor", auth, Map::new()).await;
+    }
+    let claims = json!({
+        "iss": "vendor", "sub": "vendor", "aud": ISSUER, "exp": 1_800_000_060, "jti": "once",
+    });
+    let assertion = signed(&key, &json!({ "alg": "ES256", "kid": "vendor" }), &claims);
+    let at = |tenant: &str| {
+        let sent = stack.post(&format!("/{tenant}/oauth/token"));
+        let sent = sent.with("grant_type", "client_credentials");
+        sent.with("client_assertion_type", TYPE).with("client_assertion", &assertion)
+    };
+
+    at("tenant1").tokens().await;
+    at("tenant2").send().await.assert_invalid_client("assertion_replayed");
+}
+
+#[tokio::test]
+async fn a14_an_assertion_stays_used_though_the_clock_that_prunes_is_ahead() {
+    let stack = Stack::new().await;
+    let assertion = stack.assertion(|_| {});
+    by_assertion(&stack, &assertion).tokens().await;
+
+    // It is good for two seconds more here, and past by the clock of another replica.
+    stack.clock.advance(Duration::from_secs(88));
+    stack.store.prune(NOW + Duration::from_secs(93)).await.unwrap();
+
+    let answer = by_assertion(&stack, &assertion).send().await;
+    answer.assert_invalid_client("assertion_replayed");
 }

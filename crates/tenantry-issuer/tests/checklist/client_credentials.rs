@@ -37,7 +37,7 @@ async fn a20_a_client_that_was_disabled_meanwhile_gets_no_refresh_token() {
 
     // It is still remembered as it was; a grant that outlives that is not begun.
     let answer = stack.token_for("renewing").send().await;
-    answer.assert_refused(400, "unauthorized_client", "client_gone");
+    answer.assert_refused(400, "unauthorized_client", "client_disabled");
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use tenantry_issuer::{Client, Grants, TenantStatus};
+use tenantry_core::Clock;
+use tenantry_issuer::{Client, ClientAuth, Grants, SecretHash, Settings, Tenant, TenantStatus};
 
-use crate::stack::{INTROSPECT, NOW, Stack, claims, signed};
+use crate::stack::{INTROSPECT, ISSUER, NOW, REVOKE, Stack, TOKEN, claims, signed};
 
 async fn ask(stack: &Stack, tenant: &str, client: &str, token: &str) -> Value {
     let sent = stack.post_by(INTROSPECT, tenant, client).with("tenant_id", tenant);
@@ -161,4 +162,78 @@ async fn register_reader(stack: &Stack, id: &str, audiences: &[&str]) {
         ..like
     };
     stack.store.add_client(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a45_a_token_stays_revoked_though_the_clock_that_prunes_is_ahead() {
+    let stack = Stack::new().await;
+    let (token, _) = access_token(&stack, "erp-sync").await;
+    let sent = stack.post_by(REVOKE, "tenant1", "erp-sync").with("tenant_id", "tenant1");
+    sent.with("token", &token).tokens().await;
+
+    stack.clock.advance(Duration::from_secs(598));
+    stack.store.prune(NOW + Duration::from_secs(603)).await.unwrap();
+
+    assert_eq!(ask(&stack, "tenant1", "erp-sync", &token).await, inactive());
+}
+
+#[tokio::test]
+async fn a45_a_client_that_got_the_id_of_another_did_not_get_its_tokens() {
+    let stack = Stack::new().await;
+    stack.clock.advance(Duration::from_millis(300));
+    let (old, _) = access_token(&stack, "erp-sync").await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "erp-sync".parse().unwrap());
+    assert_eq!(ask(&stack, "tenant1", "other", &old).await["active"], true);
+    assert!(stack.store.remove_client(&tenant, &client).await.unwrap());
+    // Within the second in which the old one's token was issued: `iat` does not tell them apart.
+    stack.clock.advance(Duration::from_millis(300));
+    let secret = ClientAuth::Basic(SecretHash::of("new"));
+    stack.register("tenant1", "erp-sync", secret, Map::new()).await;
+    let sent = stack.post(TOKEN).basic("erp-sync", "new").with("tenant_id", "tenant1");
+    let tokens = sent.with("grant_type", "client_credentials").tokens().await;
+    let new = tokens["access_token"].as_str().unwrap();
+
+    assert_eq!(claims(&tokens)["iat"], NOW.as_secs());
+    assert_eq!(ask(&stack, "tenant1", "other", &old).await, inactive());
+    assert_eq!(ask(&stack, "tenant1", "other", new).await["active"], true);
+}
+
+#[tokio::test]
+async fn a45_a_tenant_that_got_the_id_of_another_did_not_get_its_tokens() {
+    let stack = Stack::new().await;
+    let (old, _) = access_token(&stack, "erp-sync").await;
+    let tenant = "tenant1".parse().unwrap();
+    let before = stack.store.tenant(&tenant).await.unwrap().unwrap();
+    assert!(stack.store.remove_tenant(&tenant).await.unwrap());
+    stack.clock.advance(Duration::from_millis(500));
+    stack.store.add_tenant(&Tenant { created_at: stack.clock.unix(), ..before }).await.unwrap();
+    // The record of the client is taken over from elsewhere, with its date.
+    let secret = || ClientAuth::Basic(SecretHash::of("new"));
+    stack.clock.set_unix(NOW);
+    stack.register("tenant1", "erp-sync", secret(), Map::new()).await;
+    stack.clock.set_unix(NOW + Duration::from_secs(1));
+
+    let sent = stack.post(INTROSPECT).basic("erp-sync", "new").with("tenant_id", "tenant1");
+    assert_eq!(sent.with("token", &old).tokens().await, inactive());
+}
+
+/// A claim that was free when the token was signed names the tenant since the server has other
+/// settings. The audience was never free.
+#[tokio::test]
+async fn a48_a_token_keeps_its_tenant_when_the_settings_change() {
+    let stack = Stack::new().await;
+    let secret = || ClientAuth::Basic(SecretHash::of("known"));
+    let customer = Map::from_iter([("customer".to_owned(), Value::from("tenant2"))]);
+    stack.register("tenant1", "vendor", secret(), customer).await;
+    stack.register("tenant2", "vendor", secret(), Map::new()).await;
+    let by = |path| stack.post(path).basic("vendor", "known");
+    let tokens = by(TOKEN).with("tenant_id", "tenant1").with("grant_type", "client_credentials");
+    let tokens = tokens.tokens().await;
+    let token = tokens["access_token"].as_str().unwrap();
+    for audience in ["https://api.erp.example/{tenant}", "https://new.erp.example/{tenant}"] {
+        let changed = Settings::builder().issuer(ISSUER).tenant_claims(["customer"]);
+        stack.endpoints.replace_settings(changed.audience(audience).build().unwrap());
+        let asked = by(INTROSPECT).with("tenant_id", "tenant2").with("token", token);
+        assert_eq!(asked.tokens().await, inactive(), "{audience}");
+    }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
 
-use tenantry_issuer::{FamilyId, NewFamily, RefreshToken, Settings, TenantStatus};
+use tenantry_issuer::{
+    ClientAuth, FamilyId, NewFamily, RefreshToken, SecretHash, Settings, TenantStatus,
+};
 
 use crate::stack::{INTROSPECT, ISSUER, NOW, REVOKE, Sent, Stack, TOKEN, claims};
 
@@ -121,10 +124,13 @@ async fn granted(stack: &Stack, scopes: &[&str], audiences: &[&str]) -> String {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let id = FamilyId::generate().unwrap();
     let token = RefreshToken::generate(id).unwrap();
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    let (.., generation) = stack.store.registration(&tenant, &client).await.unwrap().unwrap();
     let family = NewFamily {
         id,
-        tenant: "tenant1".parse().unwrap(),
-        client: "renewing".parse().unwrap(),
+        tenant,
+        client,
+        generation,
         scopes: texts(scopes).into_iter().collect(),
         audiences: texts(audiences),
         token: token.hash(),
@@ -345,4 +351,67 @@ async fn a_revoked_family_gives_nothing() {
 
     let answer = renew(&stack, "tenant1", "renewing", &token).send().await;
     answer.assert_invalid_grant("refresh_token_ended");
+}
+
+/// A registration is believed for thirty seconds, so the old secret is good for an access token. What
+/// it begins must not last for a month.
+#[tokio::test]
+async fn a28_a_secret_that_was_changed_begins_no_family() {
+    let stack = Stack::new().await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    first(&stack).await;
+    let secret = tenantry_issuer::Secret::generate().unwrap();
+    assert!(stack.store.set_client_secret(&tenant, &client, &secret.hash()).await.unwrap());
+
+    let answer = stack.token_for("renewing").send().await;
+
+    answer.assert_refused(400, "unauthorized_client", "client_gone");
+    stack.token_for("renewing").send().await.assert_invalid_client("secret_wrong");
+}
+
+#[tokio::test]
+async fn a28_a_client_that_was_removed_begins_no_family_of_the_next_of_its_name() {
+    let stack = Stack::new().await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    first(&stack).await;
+    assert!(stack.store.remove_client(&tenant, &client).await.unwrap());
+    stack.clock.advance(Duration::from_secs(1));
+    let secret = ClientAuth::Basic(SecretHash::of("new"));
+    stack.register("tenant1", "renewing", secret, Map::new()).await;
+
+    let answer = stack.token_for("renewing").send().await;
+
+    answer.assert_refused(400, "unauthorized_client", "client_gone");
+}
+
+#[tokio::test]
+async fn a28_a_client_whose_families_were_revoked_begins_anew_at_once() {
+    let stack = Stack::new().await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    let old = first(&stack).await;
+    assert!(stack.store.revoke_families_of(&tenant, Some(&client)).await.unwrap());
+
+    let new = first(&stack).await;
+
+    assert!(!is_live(&stack, &old).await);
+    assert!(is_live(&stack, &new).await);
+}
+
+#[tokio::test]
+async fn a27_a_clock_that_goes_back_lengthens_the_grace_by_what_clocks_may_differ_at_most() {
+    let hour = Duration::from_secs(3600);
+    for (behind, reason) in [(300_000, None), (300_001, Some("refresh_token_reused"))] {
+        let stack = Stack::new().await;
+        let token = first(&stack).await;
+        stack.clock.advance(hour);
+        renew(&stack, "tenant1", "renewing", &token).tokens().await;
+
+        stack.clock.set_unix(NOW + hour - Duration::from_millis(behind));
+
+        let again = renew(&stack, "tenant1", "renewing", &token).send().await;
+        match reason {
+            None => assert_eq!(again.status, StatusCode::OK, "{}", again.text()),
+            Some(reason) => again.assert_invalid_grant(reason),
+        }
+    }
 }

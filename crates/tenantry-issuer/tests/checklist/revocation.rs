@@ -1,9 +1,11 @@
 //! Revocation: rows 38 to 42.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::stack::{Answer, INTROSPECT, REVOKE, Stack, TOKEN};
+use tenantry_issuer::{ClientAuth, SecretHash};
+
+use crate::stack::{Answer, INTROSPECT, REVOKE, Stack, TOKEN, claims};
 
 const FOREIGN: &str = "the token was not issued to this client";
 
@@ -123,4 +125,23 @@ async fn a_token_that_was_used_before_ends_its_family() {
     revoke(&stack, "tenant1", "renewing", &first, "").await;
 
     assert!(!is_active(&stack, second.as_str().unwrap()).await);
+}
+
+/// It is inactive in any case, so it is as one that nobody knows.
+#[tokio::test]
+async fn a40_a_token_of_a_client_that_had_the_id_before_is_not_noted() {
+    let stack = Stack::new().await;
+    let (token, _) = tokens(&stack).await;
+    let jti = claims(&json!({ "access_token": token }))["jti"].as_str().unwrap().to_owned();
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    assert!(stack.store.remove_client(&tenant, &client).await.unwrap());
+    stack.clock.advance(std::time::Duration::from_millis(1));
+    let secret = ClientAuth::Basic(SecretHash::of("new"));
+    stack.register("tenant1", "renewing", secret, Map::new()).await;
+
+    let sent = stack.post(REVOKE).basic("renewing", "new").with("tenant_id", "tenant1");
+    let answer = sent.with("token", &token).send().await;
+
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({})));
+    assert!(!stack.store.is_access_token_revoked(&tenant, &jti).await.unwrap());
 }

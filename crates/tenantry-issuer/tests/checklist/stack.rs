@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
 
-use tenantry_core::Algorithm;
+use tenantry_core::{Algorithm, Clock};
 use tenantry_issuer::{
     AuditEvent, AuditOutcome, Client, ClientAuth, Grants, KeyRing, OAuthEndpoints, Secret,
     Settings, Store, Tenant, TenantStatus,
@@ -142,6 +142,29 @@ impl Stack {
 
     pub(crate) fn last_event(&self) -> AuditEvent {
         self.events.lock().unwrap().last().cloned().expect("an event")
+    }
+
+    /// Registers a client that may use both grants, now.
+    pub(crate) async fn register(
+        &self,
+        tenant: &str,
+        id: &str,
+        auth: ClientAuth,
+        claims: Map<String, Value>,
+    ) {
+        let client = Client {
+            tenant: tenant.parse().unwrap(),
+            id: id.parse().unwrap(),
+            name: None,
+            auth,
+            grants: Grants { client_credentials: true, refresh_token: true },
+            scopes: SCOPES.map(String::from).into(),
+            audiences: Vec::new(),
+            claims,
+            enabled: true,
+            created_at: self.clock.unix(),
+        };
+        self.store.add_client(&client).await.unwrap();
     }
 
     /// An assertion by the client `signing` of tenant1, with members of its own.

@@ -202,6 +202,7 @@ async fn what_needs_a_restart_changes_nothing() {
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".parse().unwrap();
     for (other, setting) in [
         (settings("https://login.example"), "issuer"),
+        (settings("https://erp.example").tenant_claims(["customer"]), "tenant_claims"),
         (settings("https://erp.example").algorithm("EdDSA"), "algorithm"),
         (settings("https://erp.example").key_rotation(Duration::from_secs(86_400)), "key_rotation"),
         (settings("https://erp.example").key_encryption_key(key), "key_encryption_key_file"),

@@ -120,7 +120,7 @@ impl Fixture {
 
     /// Begins a family of `client` and returns its first token.
     pub(crate) async fn begin(&self, client: &Client) -> RefreshToken {
-        let (family, token) = a_family(client);
+        let (family, token) = a_family(&self.store, client).await;
         assert!(self.store.open_family(&family).await.unwrap());
         token
     }
@@ -163,7 +163,10 @@ pub(crate) fn a_client(tenant: &str, id: &str) -> Client {
     }
 }
 
-pub(crate) fn a_family(client: &Client) -> (NewFamily, RefreshToken) {
+/// A family of a client that has just proven itself.
+pub(crate) async fn a_family(store: &Store, client: &Client) -> (NewFamily, RefreshToken) {
+    let found = store.registration(&client.tenant, &client.id).await.unwrap();
+    let (.., generation) = found.unwrap();
     let id = FamilyId::generate().unwrap();
     let token = RefreshToken::generate(id).unwrap();
     let family = NewFamily {
@@ -175,6 +178,7 @@ pub(crate) fn a_family(client: &Client) -> (NewFamily, RefreshToken) {
         token: token.hash(),
         created_at: NOW,
         expires_at: NOW + SECOND * 3600,
+        generation,
     };
     (family, token)
 }

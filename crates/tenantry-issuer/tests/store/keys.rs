@@ -1,7 +1,7 @@
 //! Signing keys.
 
 use tenantry_core::Algorithm;
-use tenantry_issuer::{KeyChange, KeyOwner, SealedKey, StoreErrorKind, StoredKey};
+use tenantry_issuer::{KeyChange, KeyOwner, SealedKey, Store, StoreErrorKind, StoredKey};
 
 use crate::fixture::{Fixture, NOW, SECOND, a_key, tenant_id};
 use crate::on_both;
@@ -112,4 +112,33 @@ async fn the_one_who_changes_keys_is_shown_them(fixture: Fixture) {
         };
         fixture.store.change_keys(&owner, change).await.unwrap();
     }
+}
+
+/// The log beside the file holds what was written lately, also what has been deleted since.
+#[tokio::test]
+async fn a_private_key_that_was_withdrawn_or_encrypted_is_in_no_file() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let url = format!("sqlite://{}", dir.path().join("tenantry.db").display());
+    let store = Store::open(&url).await.unwrap();
+    let is_in_a_file = |secret: &[u8]| {
+        let mut files = std::fs::read_dir(dir.path()).unwrap();
+        files.any(|file| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            bytes.windows(secret.len()).any(|window| window == secret)
+        })
+    };
+    let (withdrawn, encrypted) = (b"a private key, withdrawn", b"a private key, encrypted");
+    let clear = |kid: &str, secret: &[u8]| StoredKey {
+        private_key: SealedKey { bytes: secret.into(), encryption: None },
+        ..a_key(kid)
+    };
+    let owner = KeyOwner::Shared;
+    let keys = [clear("1", withdrawn), clear("2", encrypted)];
+    store.change_keys(&owner, |_| keys.map(KeyChange::Add).into()).await.unwrap();
+    assert!(is_in_a_file(withdrawn) && is_in_a_file(encrypted));
+
+    store.change_keys(&owner, |_| vec![KeyChange::Remove("1".into())]).await.unwrap();
+    assert!(!is_in_a_file(withdrawn));
+    store.change_keys(&owner, |_| vec![KeyChange::Replace(a_key("2"))]).await.unwrap();
+    assert!(!is_in_a_file(encrypted));
 }

@@ -1,9 +1,10 @@
 //! How a store is opened, and how it is not.
 
 use std::error::Error;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sqlx::migrate::Migrator;
@@ -48,6 +49,7 @@ async fn what_was_stored_is_there_when_it_is_opened_again(fixture: Fixture) {
     fixture.store.close().await;
     let again = fixture.another_store().await;
     let found = again.registration(&client.tenant, &client.id).await.unwrap();
+    let found = found.map(|(tenant, client, _)| (tenant, client));
     assert_eq!(found, Some((a_tenant("acme"), client)));
     again.ping().await.unwrap();
     let kind = if fixture.url.starts_with("sqlite") { "Sqlite" } else { "Postgres" };
@@ -167,6 +169,43 @@ async fn a_file_is_made_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_file_that_others_could_read_is_taken_from_them() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("tenantry.db");
+    let store = Store::open(&url_of(&file)).await.unwrap();
+    store.add_tenant(&a_tenant("acme")).await.unwrap();
+    let files = ["tenantry.db", "tenantry.db-wal", "tenantry.db-shm"].map(|at| dir.path().join(at));
+    for file in &files {
+        std::fs::set_permissions(file, Permissions::from_mode(0o664)).unwrap();
+    }
+
+    let again = Store::open(&url_of(&file)).await.unwrap();
+
+    for file in &files {
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    for store in [store, again] {
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_another_program_keeps_its_mode() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("other.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE notes (text TEXT)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+
+    refusal(&url_of(&file)).await;
+
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+}
+
+#[tokio::test]
 async fn a_place_where_no_file_can_be_is_said_and_nothing_is_made() {
     let dir = TempDir::new().unwrap();
     for file in [dir.path().join("no/such/folder/tenantry.db"), dir.path().to_owned()] {
@@ -231,26 +270,15 @@ fn a_file_that_may_not_be_written_is_said_and_left_as_it_is() {
     let file = dir.path().join("tenantry.db");
     std::fs::write(&file, "").unwrap();
     let mode = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     };
-    let program = dir.path().join("program");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    mode(&program, 0o755);
+    let program = copy_of_this_program(&dir);
     mode(&file, 0o444);
     mode(dir.path(), 0o555);
 
-    // Root may write everywhere, so this is somebody else.
-    let mut command = Command::new(&program);
-    let uid = Command::new("id").arg("-u").output().unwrap().stdout;
-    if uid.trim_ascii() == b"0" {
-        command.uid(65534).gid(65534);
-    }
-    let name = "opening::what_an_unwritable_file_comes_to";
-    command.args(["--exact", name, "--ignored", "--nocapture"]).env(OPEN, url_of(&file));
-    let output = command.output().unwrap();
+    let said = opened_by_another_user(&program, &file);
     mode(dir.path(), 0o755);
 
-    let said = String::from_utf8(output.stdout).unwrap();
     let line = format!(
         "Location: the database file `{}` cannot be written: Permission denied (os error 13)",
         file.display()
@@ -260,9 +288,54 @@ fn a_file_that_may_not_be_written_is_said_and_left_as_it_is() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
+/// Only root can make a file that another user may write, but not have.
 #[tokio::test]
-#[ignore = "run by the test above, as another user"]
-async fn what_an_unwritable_file_comes_to() {
+async fn a_file_that_cannot_be_taken_from_others_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("tenantry.db");
+    Store::open(&url_of(&file)).await.unwrap().close().await;
+    let program = copy_of_this_program(&dir);
+    std::fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+
+    let said = opened_by_another_user(&program, &file);
+
+    let line = format!(
+        "Location: the database file `{}` cannot be used: it is not for its owner only (mode 0666), \
+         and that cannot be changed: Operation not permitted (os error 1)",
+        file.display()
+    );
+    assert!(said.contains(&line), "{said}");
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout.trim_ascii() == b"0"
+}
+
+fn copy_of_this_program(dir: &TempDir) -> PathBuf {
+    let program = dir.path().join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+/// What comes of it when somebody opens `file` who is not root: root may do everything.
+fn opened_by_another_user(program: &Path, file: &Path) -> String {
+    let mut command = Command::new(program);
+    if is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let name = "opening::what_opening_a_file_comes_to";
+    command.args(["--exact", name, "--ignored", "--nocapture"]).env(OPEN, url_of(file));
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "run by the tests above, as another user"]
+async fn what_opening_a_file_comes_to() {
     let (kind, line) = refusal(&std::env::var(OPEN).unwrap()).await;
     println!("{kind:?}: {line}");
 }

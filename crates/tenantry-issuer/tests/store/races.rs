@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tenantry_core::TenantId;
 use tenantry_issuer::{
-    AuditEvent, AuditOutcome, FamilyId, KeyChange, KeyOwner, RefreshAttempt, RefreshUse, Store,
-    TokenHash,
+    AuditEvent, AuditOutcome, FamilyId, KeyChange, KeyOwner, NewFamily, RefreshAttempt, RefreshUse,
+    Store, TokenHash,
 };
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -113,8 +113,9 @@ async fn a_family_that_begins_while_its_client_is_disabled_is_revoked_or_never_w
 ) {
     let client = fixture.register("acme").await;
     for _ in 0..5 {
+        let (family, _) = a_family(&fixture.store, &client).await;
         let begun: Vec<Option<FamilyId>> = at_once(&fixture, |store, number| {
-            let client = client.clone();
+            let (client, family) = (client.clone(), family.clone());
             async move {
                 if number == MANY / 2 {
                     let disabled =
@@ -122,7 +123,7 @@ async fn a_family_that_begins_while_its_client_is_disabled_is_revoked_or_never_w
                     assert!(disabled.unwrap());
                     return None;
                 }
-                let (family, _) = a_family(&client);
+                let family = NewFamily { id: FamilyId::generate().unwrap(), ..family };
                 store.open_family(&family).await.unwrap().then_some(family.id)
             }
         })

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use tenantry_issuer::{
-    Client, FamilyId, RefreshAttempt, RefreshUse, Secret, StoreErrorKind, TenantStatus,
+    Client, FamilyId, NewFamily, RefreshAttempt, RefreshUse, Secret, StoreErrorKind, Tenant,
+    TenantStatus,
 };
 
 use crate::fixture::{
-    Fixture, GRACE, NOW, SECOND, a_client, a_family, attempt, client_id, family_of, successor,
+    Fixture, GRACE, NOW, SECOND, a_client, a_family, a_tenant, attempt, client_id, family_of,
+    successor, tenant_id,
 };
 use crate::on_both;
 
@@ -30,6 +32,8 @@ on_both! {
     nothing_is_renewed_while_something_is_switched_off_by_hand,
     families_are_revoked_one_by_one_by_client_and_by_tenant,
     no_family_begins_for_a_client_that_may_obtain_nothing,
+    a28_no_family_begins_by_what_proved_the_client_before,
+    a27_a_use_that_lies_further_ahead_than_clocks_differ_is_long_past,
     a30_a_token_that_could_not_be_rotated_is_as_good_as_before,
     a30_an_answer_waits_for_the_commit,
 }
@@ -63,7 +67,7 @@ async fn is_revoked(fixture: &Fixture, family: FamilyId) -> bool {
 
 async fn a_family_is_found_as_it_began(fixture: Fixture) {
     let client = fixture.register("acme").await;
-    let (new, token) = a_family(&client);
+    let (new, token) = a_family(&fixture.store, &client).await;
     assert!(fixture.store.open_family(&new).await.unwrap());
 
     let family = fixture.store.family(new.id).await.unwrap().unwrap();
@@ -390,18 +394,81 @@ async fn families_are_revoked_one_by_one_by_client_and_by_tenant(fixture: Fixtur
 async fn no_family_begins_for_a_client_that_may_obtain_nothing(fixture: Fixture) {
     let store = &fixture.store;
     let client = fixture.register("acme").await;
-    let opens = async |client: &Client| store.open_family(&a_family(client).0).await.unwrap();
-    assert!(opens(&client).await);
+    let opens = async |family: NewFamily| {
+        let family = NewFamily { id: FamilyId::generate().unwrap(), ..family };
+        store.open_family(&family).await.unwrap()
+    };
+    let family = async || a_family(store, &client).await.0;
+    assert!(opens(family().await).await);
 
     store.set_client_enabled(&client.tenant, &client.id, false).await.unwrap();
-    assert!(!opens(&client).await);
+    assert!(!opens(family().await).await);
     store.set_client_enabled(&client.tenant, &client.id, true).await.unwrap();
-    assert!(opens(&client).await);
+    assert!(opens(family().await).await);
 
+    let good = family().await;
+    assert!(!opens(NewFamily { client: client_id("nobody"), ..good.clone() }).await);
+    assert!(!opens(NewFamily { tenant: tenant_id("nobody"), ..good }).await);
     store.set_tenant_status(&client.tenant, TenantStatus::Suspended).await.unwrap();
-    assert!(!opens(&client).await);
-    assert!(!opens(&a_client("acme", "nobody")).await);
-    assert!(!opens(&a_client("nobody", "sync")).await);
+    assert!(!opens(family().await).await);
+}
+
+async fn a28_no_family_begins_by_what_proved_the_client_before(fixture: Fixture) {
+    let store = &fixture.store;
+    let secret = Secret::generate().unwrap().hash();
+    for event in ["secret", "disabled", "revoked", "revoked-2", "suspended", "removed", "removed-2"]
+    {
+        let client = fixture.register(event).await;
+        let (tenant, id) = (&client.tenant, &client.id);
+        let later = Client { created_at: client.created_at + SECOND, ..client.clone() };
+        let (family, _) = a_family(store, &client).await;
+        match event {
+            "secret" => assert!(store.set_client_secret(tenant, id, &secret).await.unwrap()),
+            "disabled" => {
+                assert!(store.set_client_enabled(tenant, id, false).await.unwrap());
+                assert!(store.set_client_enabled(tenant, id, true).await.unwrap());
+            }
+            "revoked" => assert!(store.revoke_families_of(tenant, Some(id)).await.unwrap()),
+            "revoked-2" => assert!(store.revoke_families_of(tenant, None).await.unwrap()),
+            "suspended" => {
+                let (suspended, active) = (TenantStatus::Suspended, TenantStatus::Active);
+                assert!(store.set_tenant_status(tenant, suspended).await.unwrap());
+                assert!(store.set_tenant_status(tenant, active).await.unwrap());
+            }
+            "removed" => {
+                assert!(store.remove_client(tenant, id).await.unwrap());
+                store.add_client(&later).await.unwrap();
+            }
+            _ => {
+                assert!(store.remove_tenant(tenant).await.unwrap());
+                let tenant = Tenant { created_at: NOW + SECOND, ..a_tenant(event) };
+                store.add_tenant(&tenant).await.unwrap();
+                // A record that was taken over from elsewhere, with its date.
+                store.add_client(&client).await.unwrap();
+            }
+        }
+        assert!(!store.open_family(&family).await.unwrap(), "{event}");
+        let (family, _) = a_family(store, &client).await;
+        assert!(store.open_family(&family).await.unwrap(), "{event}");
+    }
+}
+
+async fn a27_a_use_that_lies_further_ahead_than_clocks_differ_is_long_past(fixture: Fixture) {
+    let client = fixture.register("acme").await;
+    let skew = SECOND * 300;
+    for (ahead, outcome) in
+        [(skew, Outcome::Rotated), (skew + Duration::from_millis(1), Outcome::Reused)]
+    {
+        let first = fixture.begin(&client).await;
+        let (second, third) = (successor(&first), successor(&first));
+        let used = RefreshAttempt { now: NOW + ahead, ..attempt(&client, &first, &second) };
+        assert_eq!(try_use(&fixture, used).await, Outcome::Rotated);
+        let family = fixture.store.family(family_of(&first)).await.unwrap().unwrap();
+        let accepted = family.accepts(&first.hash(), NOW, GRACE);
+        assert_eq!(accepted, matches!(outcome, Outcome::Rotated));
+
+        assert_eq!(try_use(&fixture, attempt(&client, &first, &third)).await, outcome);
+    }
 }
 
 async fn a30_a_token_that_could_not_be_rotated_is_as_good_as_before(fixture: Fixture) {

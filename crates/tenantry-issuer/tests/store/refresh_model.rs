@@ -77,7 +77,7 @@ async fn any_series_of_uses_comes_to_what_the_model_says(fixture: Fixture) {
     let mut seen = std::collections::BTreeMap::<_, u32>::new();
     for _ in 0..100 {
         let series = uses().new_tree(&mut runner).unwrap().current();
-        let (new, first) = a_family(&client);
+        let (new, first) = a_family(&fixture.store, &client).await;
         assert!(fixture.store.open_family(&new).await.unwrap());
         let mut tokens: Vec<RefreshToken> = vec![first];
         let mut model = Model { live: 0, predecessor: None, used_at: NOW, ended: false };

@@ -51,13 +51,13 @@ async fn what_is_switched_off_at_one_is_off_at_the_other(fixture: Fixture) {
 
     let (family, _) = renew().await;
     here.set_client_enabled(&client.tenant, &client.id, false).await.unwrap();
-    let (_, seen) = there.registration(&client.tenant, &client.id).await.unwrap().unwrap();
+    let (_, seen, _) = there.registration(&client.tenant, &client.id).await.unwrap().unwrap();
     assert!(!seen.enabled);
     assert!(there.family(family).await.unwrap().unwrap().revoked);
     here.set_client_enabled(&client.tenant, &client.id, true).await.unwrap();
 
     here.set_tenant_status(&client.tenant, TenantStatus::Suspended).await.unwrap();
-    let (seen, _) = there.registration(&client.tenant, &client.id).await.unwrap().unwrap();
+    let (seen, ..) = there.registration(&client.tenant, &client.id).await.unwrap().unwrap();
     assert_eq!(seen.status, TenantStatus::Suspended);
 
     here.revoke_access_token(&client.tenant, "jti", NOW).await.unwrap();

@@ -144,7 +144,7 @@ async fn the_storm() {
         let store = store.clone();
         families.spawn(async move {
             let client = a_client("acme", "sync");
-            let (family, mut token) = a_family(&client);
+            let (family, mut token) = a_family(&store, &client).await;
             say("ask", &token);
             assert!(store.open_family(&family).await.unwrap());
             say("have", &token);

@@ -83,11 +83,11 @@ async fn a_list_is_bounded_whatever_is_asked_for(fixture: Fixture) {
     let store = &fixture.store;
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)";
     for insert in [
-        "INSERT INTO tenant (id, folded, status, claims, created_at) \
-         SELECT 't' || i, 't' || i, 'active', '{}', 0 FROM n",
+        "INSERT INTO tenant (id, folded, status, claims, created_at, generation) \
+         SELECT 't' || i, 't' || i, 'active', '{}', 0, 0 FROM n",
         "INSERT INTO client (tenant, id, auth, jwks, grant_client_credentials, \
-         grant_refresh_token, scopes, audiences, claims, enabled, created_at) \
-         SELECT 't1', 'c' || i, 'private_key_jwt', '', TRUE, TRUE, '[]', '[]', '{}', TRUE, 0 FROM n",
+         grant_refresh_token, scopes, audiences, claims, enabled, created_at, generation) \
+         SELECT 't1', 'c' || i, 'private_key_jwt', '', TRUE, TRUE, '[]', '[]', '{}', TRUE, 0, 0 FROM n",
         "INSERT INTO audit_event (number, at, actor, action, scopes, outcome) \
          SELECT i, 0, '', '', '[]', 'done' FROM n",
     ] {
