@@ -15,6 +15,7 @@
 //!
 //! [RFC 9068 §2.2]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -25,10 +26,13 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use tenantry_core::{Match, TenantId};
 
 use crate::keys::{KeyRingError, KeyRingErrorKind, LONGEST_TOKEN_LIFETIME};
-use crate::random::random;
+use crate::random::random_name;
 use crate::records::{Client, Tenant};
 use crate::reserved::is_reserved_claim;
 use crate::settings::Settings;
+
+/// How long claims usually are at most, in bytes.
+const USUAL: usize = 512;
 
 /// An access token that is to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +66,7 @@ impl AccessToken<'_> {
     /// The claims as JSON, and what is to be known about the token that is signed over them.
     pub(crate) fn claims(&self, now: Duration) -> Result<(Vec<u8>, IssuedToken), KeyRingError> {
         self.is_of_one_tenant()?;
-        let jti: [u8; 16] = random()
+        let jti = random_name()
             .map_err(|error| KeyRingError::new(KeyRingErrorKind::Crypto, error.to_string()))?;
         let lifetime = self.settings.access_token_lifetime().min(LONGEST_TOKEN_LIFETIME);
         let issued_at = Duration::from_secs(now.as_secs());
@@ -72,7 +76,8 @@ impl AccessToken<'_> {
             issued_at,
             expires_at: issued_at.saturating_add(Duration::from_secs(lifetime.as_secs())),
         };
-        let claims = serde_json::to_vec(&Claims { token: self, issued: &issued })
+        let mut claims = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut claims, &Claims { token: self, issued: &issued })
             .map_err(|_| KeyRingError::new(KeyRingErrorKind::Crypto, "the claims are no JSON"))?;
         Ok((claims, issued))
     }
@@ -126,12 +131,12 @@ struct Claims<'a> {
 }
 
 impl Claims<'_> {
-    fn issuer(&self, tenant: &TenantId) -> String {
+    fn issuer(&self, tenant: &TenantId) -> Cow<'_, str> {
         let name = self.token.settings.issuer();
         if name.has_tenant() {
-            name.of(tenant).as_str().to_owned()
+            name.of(tenant).as_str().to_owned().into()
         } else {
-            name.as_str().to_owned()
+            name.as_str().into()
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::assertion::{self, OnceOnly};
 use crate::credentials::{Credentials, Proof};
+use crate::issuer_name::IssuerName;
 use crate::oauth_error::OAuthError;
 use crate::records::{Client, ClientAuth, ClientId, Tenant, TenantStatus};
 use crate::secret::SecretHash;
@@ -71,8 +72,8 @@ pub(crate) struct Presented<'a> {
     pub(crate) tenant: &'a TenantId,
     pub(crate) client: &'a ClientId,
     proof: HashedProof<'a>,
-    /// The `iss` of this tenant's tokens: what an assertion has to be for.
-    issuer: &'a str,
+    /// The `iss` of this tenant's tokens is what an assertion has to be for.
+    issuer: &'a IssuerName,
 }
 
 enum HashedProof<'a> {
@@ -82,7 +83,11 @@ enum HashedProof<'a> {
 }
 
 impl<'a> Presented<'a> {
-    pub(crate) fn new(tenant: &'a TenantId, credentials: &'a Credentials, issuer: &'a str) -> Self {
+    pub(crate) fn new(
+        tenant: &'a TenantId,
+        credentials: &'a Credentials,
+        issuer: &'a IssuerName,
+    ) -> Self {
         let proof = match &credentials.proof {
             Proof::Basic(secret) => HashedProof::Basic(SecretHash::of(secret)),
             Proof::Post(secret) => HashedProof::Post(SecretHash::of(secret)),
@@ -109,8 +114,8 @@ impl<'a> Presented<'a> {
         let (presented, secret) = match (&self.proof, auth) {
             (HashedProof::Assertion(assertion), _) => {
                 let keys = registered.and_then(|registered| registered.keys.as_ref());
-                let judged =
-                    assertion::judge(assertion, self.client.as_str(), keys, self.issuer, now);
+                let (client, issuer) = (self.client.as_str(), self.issuer.of(self.tenant));
+                let judged = assertion::judge(assertion, client, keys, issuer.as_str(), now);
                 return match registered {
                     None => Err("client_unknown"),
                     Some(_) => judged.map(Some),
@@ -172,7 +177,8 @@ pub(crate) mod tests {
     fn proves(proof: Proof, registration: Option<&Registration>) -> Result<(), &'static str> {
         let credentials = Credentials { client: "a".parse().unwrap(), proof };
         let tenant = "tenant1".parse().unwrap();
-        let presented = Presented::new(&tenant, &credentials, "https://auth.erp.example");
+        let issuer = "https://auth.erp.example".parse().unwrap();
+        let presented = Presented::new(&tenant, &credentials, &issuer);
         presented.proves(registration.map(|one| &one.registered), Duration::ZERO).map(drop)
     }
 

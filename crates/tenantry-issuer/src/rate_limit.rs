@@ -72,7 +72,9 @@ impl RateLimits {
 
     /// Returns how long this attempt has to wait before it is looked at, if it has to.
     pub(crate) fn must_wait(&self, attempt: &Attempt) -> Option<Duration> {
-        self.clients.get(attempt)?.wait(self.clock.now())
+        // Who has not failed is not counted as asked for, either: that is nearly everybody.
+        let has_failed = self.clients.contains_key(attempt);
+        has_failed.then(|| self.clients.get(attempt)).flatten()?.wait(self.clock.now())
     }
 
     /// Counts a failure. Returns how long its address has to wait, if it has to.

@@ -69,11 +69,11 @@ impl TenantSources<'_> {
     ) -> Result<TenantId, OAuthError> {
         let mut named: Option<(Place, TenantId)> = None;
         for (place, text) in self.named(path, headers, form)? {
-            let tenant: TenantId = text.parse().map_err(|_| malformed(place))?;
+            let tenant = || text.parse().map_err(|_| malformed(place));
             match &named {
-                None => named = Some((place, tenant)),
-                Some((_, first)) if *first == tenant => {}
-                Some((before, first)) => return Err(mismatch(*before, first, place, &tenant)),
+                None => named = Some((place, tenant()?)),
+                Some((_, first)) if *first == text => {}
+                Some((before, first)) => return Err(mismatch(*before, first, place, &tenant()?)),
             }
         }
         named.map(|(_, tenant)| tenant).ok_or_else(|| self.missing())
@@ -90,7 +90,7 @@ impl TenantSources<'_> {
         named.extend(self.header_value(headers)?.map(|tenant| (Place::Header, tenant)));
         named.extend(form.get("tenant_id").map(|tenant| (Place::Parameter, tenant)));
         for (place, parameter) in [(Place::Audience, "audience"), (Place::Resource, "resource")] {
-            let tenants = form.all(parameter).iter().filter_map(|value| self.in_audience(value));
+            let tenants = form.all(parameter).filter_map(|value| self.in_audience(value));
             named.extend(tenants.map(|tenant| (place, tenant)));
         }
         Ok(named)

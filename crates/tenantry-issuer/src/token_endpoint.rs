@@ -4,10 +4,10 @@
 //! [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::access_token::{AccessToken, IssuedToken};
 use crate::audiences::Audiences;
@@ -23,6 +23,9 @@ use crate::refresh::refresh;
 use crate::refresh_token::RefreshToken;
 use crate::scopes::Scopes;
 use crate::trail::Trail;
+
+/// How long the body of an answer usually is at most, in bytes.
+const USUAL: usize = 1024;
 
 /// What the client gets.
 #[derive(Debug)]
@@ -43,9 +46,11 @@ pub(crate) async fn issue(
     trail.uses(grant.as_str());
     let tokens = match grant {
         Grant::ClientCredentials => client_credentials(endpoints, &caller, trail).await?,
-        Grant::RefreshToken => refresh(endpoints, &caller, trail).await?,
+        // In a box of its own, as below: what waits for the database takes kilobytes, and a request
+        // that does not wait would carry the room for it about.
+        Grant::RefreshToken => Box::pin(refresh(endpoints, &caller, trail)).await?,
     };
-    Ok(answer(tokens))
+    answer(&tokens)
 }
 
 async fn client_credentials(
@@ -58,35 +63,46 @@ async fn client_credentials(
     let granted = scopes.grant(caller.form.get("scope"))?;
     let audience = caller.audiences().grant(&caller.form)?;
     trail.granted(&granted);
-    let scope = scopes.render(&granted);
+    let scope = scopes.render(granted.iter().copied());
     let access = caller.sign(endpoints, &audience, &scope).await?;
     let refresh = if registration.client.grants.refresh_token {
-        let now = endpoints.clock().unix();
-        let lifetime = caller.settings.refresh_token_lifetime();
-        let id = FamilyId::generate().map_err(|_| OAuthError::unavailable("random"))?;
-        let token = RefreshToken::generate(id).map_err(|_| OAuthError::unavailable("random"))?;
-        let family = NewFamily {
-            id,
-            tenant: registration.tenant.id.clone(),
-            client: registration.client.id.clone(),
-            scopes: granted,
-            audiences: audience,
-            token: token.hash(),
-            created_at: now,
-            expires_at: now.saturating_add(lifetime),
-        };
-        if !endpoints.store().open_family(&family).await? {
-            // Suspended, disabled or removed since the client was read.
-            return Err(OAuthError::unauthorized_client(
-                "client_gone",
-                "the tenant is suspended, or the client is disabled",
-            ));
-        }
-        Some(token)
+        Some(Box::pin(open_family(endpoints, caller, &granted, audience)).await?)
     } else {
         None
     };
     Ok(Tokens { access, scope, refresh })
+}
+
+/// The first refresh token of a grant.
+async fn open_family(
+    endpoints: &OAuthEndpoints,
+    caller: &Caller,
+    scopes: &[&str],
+    audiences: Vec<String>,
+) -> Result<RefreshToken, OAuthError> {
+    let registration = &*caller.registration;
+    let now = endpoints.clock().unix();
+    let lifetime = caller.settings.refresh_token_lifetime();
+    let id = FamilyId::generate().map_err(|_| OAuthError::unavailable("random"))?;
+    let token = RefreshToken::generate(id).map_err(|_| OAuthError::unavailable("random"))?;
+    let family = NewFamily {
+        id,
+        tenant: registration.tenant.id.clone(),
+        client: registration.client.id.clone(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        audiences,
+        token: token.hash(),
+        created_at: now,
+        expires_at: now.saturating_add(lifetime),
+    };
+    if !endpoints.store().open_family(&family).await? {
+        // Suspended, disabled or removed since the client was read.
+        return Err(OAuthError::unauthorized_client(
+            "client_gone",
+            "the tenant is suspended, or the client is disabled",
+        ));
+    }
+    Ok(token)
 }
 
 impl Caller {
@@ -123,30 +139,36 @@ impl Caller {
 }
 
 /// The answer of [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
-fn answer(tokens: Tokens) -> Response {
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    /// An empty scope is none: the grammar has at least one token.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+fn answer(tokens: &Tokens) -> Result<Response, OAuthError> {
     let lifetime = tokens.access.expires_at.saturating_sub(tokens.access.issued_at);
-    let mut body = json!({
-        "access_token": tokens.access.token,
-        "token_type": "Bearer",
-        "expires_in": lifetime.as_secs(),
-    });
-    if let Some(members) = body.as_object_mut() {
-        // An empty scope is none: the grammar has at least one token.
-        if !tokens.scope.is_empty() {
-            members.insert("scope".into(), tokens.scope.join(" ").into());
-        }
-        if let Some(refresh) = &tokens.refresh {
-            members.insert("refresh_token".into(), refresh.expose().into());
-        }
-    }
-    json_answer(&body)
+    json_answer(&Answer {
+        access_token: &tokens.access.token,
+        token_type: "Bearer",
+        expires_in: lifetime.as_secs(),
+        scope: tokens.scope.join(" "),
+        refresh_token: tokens.refresh.as_ref().map(RefreshToken::expose),
+    })
 }
 
 /// 200 with `body`, which no cache keeps.
-pub(crate) fn json_answer(body: &Value) -> Response {
-    let mut response = body.to_string().into_response();
+pub(crate) fn json_answer(body: &impl Serialize) -> Result<Response, OAuthError> {
+    let mut json = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut json, body).map_err(|_| OAuthError::unavailable("json"))?;
+    let mut response = Response::new(Body::from(json));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     no_store(headers);
-    response
+    Ok(response)
 }

@@ -202,7 +202,8 @@ impl KeyRing {
             }
         }
         let guard = Arc::clone(&slot.loading).lock_owned().await;
-        self.0.load(&slot, guard).await
+        // In a box: whoever finds the keys at hand does not carry room for the database's futures.
+        Box::pin(self.0.load(&slot, guard)).await
     }
 
     /// Signs an access token with the key whose turn it is ([RFC 9068]).
