@@ -1,24 +1,20 @@
 //! Who takes turns, and what a turn costs.
 
-use std::fs::File;
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::time::{ClockId, clock_gettime};
-use tracing::Dispatch;
 
 use crate::signature::signature;
 use crate::site::{Open, Site};
 use crate::{ALLOCATIONS, Failed};
 
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 100;
 
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Contestant {
+pub(crate) enum Contestant {
     Signature,
     Token,
     Request,
@@ -33,7 +29,10 @@ use Contestant::{Accounted, Logged, Renewable, Request, Signature, Token};
 type Cost = (f64, usize);
 
 impl Contestant {
-    const ALL: [Self; 6] = [Signature, Token, Request, Logged, Accounted, Renewable];
+    /// Those that nobody logs.
+    pub(crate) const SILENT: &[Self] = &[Signature, Token, Request, Accounted, Renewable];
+    /// The same with a log: what is measured is the difference.
+    pub(crate) const LOGGED: &[Self] = &[Signature, Logged];
 
     const fn name(self) -> &'static str {
         match self {
@@ -46,12 +45,15 @@ impl Contestant {
         }
     }
 
-    /// How many there are in a turn. Rounds in which there are none are left out.
+    /// How many there are in a turn. A round without any is left out.
     const fn count(self, round: usize) -> usize {
         match self {
             // So many that the look into the table at the end of the turn does not count.
-            Accounted => if round % 20 == 0 { 2000 } else { 0 },
-            _ => 20,
+            Accounted if round % 10 == 0 => 2000,
+            Accounted => 0,
+            Renewable => 20,
+            // So many that what the turn before left in the caches does not count, nor a processor that slept.
+            _ => 400,
         }
     }
 }
@@ -60,17 +62,15 @@ impl Contestant {
 struct Bench {
     open: Open,
     signature: Box<dyn FnMut()>,
-    log: Dispatch,
 }
 
 impl Bench {
-    async fn open(site: &Site, log: &Path) -> Result<Self, Failed> {
+    async fn open(site: &Site) -> Result<Self, Failed> {
         let open = site.open().await?;
         let token = open.issue(0).await.token;
         let message = token.rsplit_once('.').ok_or("a token has three parts")?.0;
         let signature = signature(site.algorithm, vec![b'a'; message.len()]);
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(File::create(log)?)).finish();
-        Ok(Self { open, signature, log: log.into() })
+        Ok(Self { open, signature })
     }
 
     async fn turn(&mut self, contestant: Contestant, count: usize) -> Result<Cost, Failed> {
@@ -78,7 +78,6 @@ impl Bench {
             Signature | Token => Vec::new(),
             Request | Logged | Accounted | Renewable => self.open.requests(count, contestant == Renewable),
         };
-        let _log = (contestant == Logged).then(|| tracing::dispatcher::set_default(&self.log));
         let clock = match contestant {
             Signature | Token | Request | Logged => ClockId::ThreadCPUTime,
             Accounted => ClockId::ProcessCPUTime,
@@ -119,12 +118,16 @@ fn now(clock: ClockId) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-pub(crate) async fn measure(site: &Site, directory: &Path, figures: &PrometheusHandle) -> Result<(), Failed> {
-    let mut bench = Bench::open(site, &directory.join("log")).await?;
-    let mut costs = Contestant::ALL.map(|_| Vec::new());
+pub(crate) async fn measure(
+    site: &Site,
+    contestants: &[Contestant],
+    figures: &PrometheusHandle,
+) -> Result<(), Failed> {
+    let mut bench = Bench::open(site).await?;
+    let mut costs = vec![Vec::new(); contestants.len()];
     for round in 0..ROUNDS {
         let mut bare = 0.0;
-        for (contestant, costs) in Contestant::ALL.into_iter().zip(&mut costs) {
+        for (&contestant, costs) in contestants.iter().zip(&mut costs) {
             let count = contestant.count(round);
             if count > 0 {
                 let (time, allocations) = bench.turn(contestant, count).await?;
@@ -137,7 +140,7 @@ pub(crate) async fn measure(site: &Site, directory: &Path, figures: &PrometheusH
         // As the program does it, every few seconds.
         figures.run_upkeep();
     }
-    for (contestant, costs) in Contestant::ALL.into_iter().zip(costs) {
+    for (contestant, costs) in contestants.iter().zip(costs) {
         let times = sorted(costs.iter().map(|(time, ..)| *time));
         let ratios = sorted(costs.iter().map(|(_, ratio, _)| *ratio));
         println!(
@@ -155,10 +158,10 @@ pub(crate) async fn measure(site: &Site, directory: &Path, figures: &PrometheusH
 }
 
 /// Runs one contestant alone.
-pub(crate) async fn profile(site: &Site, directory: &Path, name: &str) -> Result<(), Failed> {
-    let mut bench = Bench::open(site, &directory.join("log")).await?;
-    let named = Contestant::ALL.into_iter().find(|contestant| contestant.name() == name);
-    let contestant = named.ok_or("no such contestant")?;
+pub(crate) async fn profile(site: &Site, name: &str) -> Result<(), Failed> {
+    let mut bench = Bench::open(site).await?;
+    let named = Contestant::SILENT.iter().find(|contestant| contestant.name() == name);
+    let contestant = *named.ok_or("no such contestant")?;
     for _ in 0..20 {
         bench.turn(contestant, 2000).await?;
     }

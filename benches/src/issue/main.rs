@@ -26,8 +26,8 @@
 //! Contestants take turns in each round, so that a slow moment of the machine meets them all. What a request
 //! leaves to be done later is done between the turns.
 //!
-//! With `PROFILE=request` (or another) ES256 over SQLite runs that one alone, for an instruction count:
-//! `valgrind --tool=callgrind --toggle-collect='issue::turn*' target/release/issue`.
+//! With `PROFILE=request` (or another but `logged`) ES256 over SQLite runs that one alone, for a profile:
+//! `PROFILE=request perf record --call-graph dwarf,16384 target/release/issue`. Below `Open::ask` is the request.
 
 mod contestant;
 #[path = "../../../crates/tenantry-issuer/tests/store/postgres.rs"]
@@ -36,12 +36,16 @@ mod signature;
 mod site;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs::File;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use crate::contestant::measure;
+use crate::contestant::{Contestant, measure, profile};
 use crate::site::Site;
+
+const ALGORITHMS: [&str; 3] = ["ES256", "EdDSA", "RS256"];
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
@@ -73,23 +77,29 @@ fn main() -> Result<(), Failed> {
     let figures = PrometheusBuilder::new().install_recorder()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let directory = tempfile::tempdir()?;
-    let only = std::env::var("PROFILE").ok();
+    let file = |name: String| format!("sqlite://{}", directory.path().join(name).display());
+    let sqlite = |algorithm, name| Site { database: "SQLite", url: file(name), algorithm };
+    if let Ok(only) = std::env::var("PROFILE") {
+        return runtime.block_on(profile(&sqlite("ES256", "profile.db".into()), &only));
+    }
     println!("{:8} {:10} {:10} {:>10} {:>8} {:>7}", "alg", "database", "contestant", "per second", "of bare", "allocs");
-    for algorithm in ["ES256", "EdDSA", "RS256"] {
-        let file = directory.path().join(format!("{algorithm}.db"));
-        let site = Site { database: "SQLite", url: format!("sqlite://{}", file.display()), algorithm };
-        if let Some(only) = &only {
-            return runtime.block_on(contestant::profile(&site, directory.path(), only));
-        }
-        runtime.block_on(measure(&site, directory.path(), &figures))?;
+    for algorithm in ALGORITHMS {
+        let site = sqlite(algorithm, format!("{algorithm}.db"));
+        runtime.block_on(measure(&site, Contestant::SILENT, &figures))?;
         runtime.block_on(async {
             // Says so in a line if there is none.
             let Some(database) = postgres::Database::create().await else { return Ok(()) };
             let site = Site { database: "PostgreSQL", url: database.url.clone(), algorithm };
-            let measured = measure(&site, directory.path(), &figures).await;
+            let measured = measure(&site, Contestant::SILENT, &figures).await;
             database.remove().await;
             measured
         })?;
+    }
+    let log = File::create(directory.path().join("log"))?;
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
+    for algorithm in ALGORITHMS {
+        let site = sqlite(algorithm, format!("logged-{algorithm}.db"));
+        runtime.block_on(measure(&site, Contestant::LOGGED, &figures))?;
     }
     Ok(())
 }
