@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::time::{ClockId, clock_gettime};
@@ -25,8 +25,8 @@ pub(crate) enum Contestant {
 
 use Contestant::{Accounted, Logged, Renewable, Request, Signature, Token};
 
-/// What one of a turn costs, in seconds and in allocations.
-type Cost = (f64, usize);
+/// What one of a turn costs, in time and in allocations.
+type Cost = (Duration, usize);
 
 impl Contestant {
     /// Those that nobody logs.
@@ -74,47 +74,54 @@ impl Bench {
     }
 
     async fn turn(&mut self, contestant: Contestant, count: usize) -> Result<Cost, Failed> {
-        let requests = match contestant {
-            Signature | Token => Vec::new(),
-            Request | Logged | Accounted | Renewable => self.open.requests(count, contestant == Renewable),
-        };
-        let clock = match contestant {
-            Signature | Token | Request | Logged => ClockId::ThreadCPUTime,
-            Accounted => ClockId::ProcessCPUTime,
-            Renewable => ClockId::Monotonic,
-        };
-        let (allocations, start) = (ALLOCATIONS.load(Ordering::Relaxed), now(clock));
-        match contestant {
-            Signature => (0..count).for_each(|_| (self.signature)()),
-            Token => {
-                for at in 0..count {
-                    black_box(self.open.issue(at).await);
-                }
+        let cost = if contestant == Accounted {
+            self.accounted(count).await?
+        } else {
+            let mut costs = Vec::with_capacity(count);
+            for at in 0..count {
+                costs.push(self.one(contestant, at).await);
             }
-            Request | Logged | Renewable => {
-                for request in requests {
-                    self.open.ask(request).await;
-                }
-            }
-            Accounted => {
-                for (at, request) in requests.into_iter().enumerate() {
-                    self.open.ask(request).await;
-                    if at % 20 == 0 {
-                        tokio::task::yield_now().await;
-                    }
-                }
-                self.open.settle().await?;
+            costs.sort_unstable();
+            costs[count / 2]
+        };
+        self.open.settle().await?;
+        Ok(cost)
+    }
+
+    /// The request is made just before it is sent, as by a connection, and not counted.
+    async fn one(&mut self, contestant: Contestant, at: usize) -> Cost {
+        let request = match contestant {
+            Signature | Token => None,
+            _ => Some(self.open.request(contestant == Renewable)),
+        };
+        let (allocations, start) = (ALLOCATIONS.load(Ordering::Relaxed), Instant::now());
+        match (request, contestant) {
+            (Some(request), _) => self.open.ask(request).await,
+            (None, Token) => drop(black_box(self.open.issue(at).await)),
+            (None, _) => (self.signature)(),
+        }
+        (start.elapsed(), ALLOCATIONS.load(Ordering::Relaxed) - allocations)
+    }
+
+    /// Requests, and what is left to be done when they are answered, on all threads.
+    async fn accounted(&mut self, count: usize) -> Result<Cost, Failed> {
+        let (allocations, start) = (ALLOCATIONS.load(Ordering::Relaxed), processor_time());
+        for at in 0..count {
+            let request = self.open.request(false);
+            self.open.ask(request).await;
+            if at % 20 == 0 {
+                tokio::task::yield_now().await;
             }
         }
-        let time = now(clock) - start;
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - allocations;
         self.open.settle().await?;
-        Ok((time.as_secs_f64() / count as f64, allocations / count))
+        let time = (processor_time() - start) / u32::try_from(count)?;
+        Ok((time, (ALLOCATIONS.load(Ordering::Relaxed) - allocations) / count))
     }
 }
 
-fn now(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
+/// That of all threads of the process.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
@@ -131,6 +138,7 @@ pub(crate) async fn measure(
             let count = contestant.count(round);
             if count > 0 {
                 let (time, allocations) = bench.turn(contestant, count).await?;
+                let time = time.as_secs_f64();
                 if contestant == Signature {
                     bare = time;
                 }

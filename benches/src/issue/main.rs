@@ -19,9 +19,9 @@
 //! - `renewable`: the same as `request`, with a refresh token: one write, waited for until it is on the disk
 //!   (PostgreSQL's, if it is one of this program's own, does not wait for it).
 //!
-//! What counts is the time of the processor, not of the clock, so that neighbours on the machine do not: that of the
-//! thread with the requests, for `accounted` that of all threads. Only `renewable` goes by the clock, since it waits.
-//! A server of PostgreSQL works on its own account in any case.
+//! A turn is many of one contestant, each timed alone, and the median of them counts: whatever else the machine
+//! does meets a few. Only for `accounted` it is the processor's time of all threads over the whole turn. A server of
+//! PostgreSQL works on its own account in any case.
 //!
 //! Contestants take turns in each round, so that a slow moment of the machine meets them all. What a request
 //! leaves to be done later is done between the turns.

@@ -65,7 +65,8 @@ impl Site {
         let router = server.router();
         let mut open = Open { server, router, plain, renewable, sent: 0 };
         for renewable in [false, true] {
-            for request in open.requests(TENANTS, renewable) {
+            for _ in 0..TENANTS {
+                let request = open.request(renewable);
                 open.ask(request).await;
             }
         }
@@ -75,10 +76,10 @@ impl Site {
 }
 
 impl Open {
-    /// Requests of as many clients, in turn.
-    pub(crate) fn requests(&self, count: usize, renewable: bool) -> Vec<Request<Body>> {
+    /// The request of the client whose turn it is.
+    pub(crate) fn request(&self, renewable: bool) -> Request<Body> {
         let clients = if renewable { &self.renewable } else { &self.plain };
-        (self.sent..).take(count).map(|at| clients[at % TENANTS].request()).collect()
+        clients[self.sent % TENANTS].request()
     }
 
     /// Sends a request, and reads the answer to its end.
