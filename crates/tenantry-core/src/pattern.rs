@@ -347,8 +347,11 @@ impl Shape {
     }
 
     fn render(&self, tenant: &str, rest: &str) -> String {
-        let mut text = String::from(&*self.before);
-        if let Some(after) = &self.after_tenant {
+        let after = self.after_tenant.as_deref().unwrap_or_default();
+        let mut text =
+            String::with_capacity(self.before.len() + tenant.len() + after.len() + rest.len());
+        text.push_str(&self.before);
+        if self.after_tenant.is_some() {
             text.push_str(tenant);
             text.push_str(after);
         }

@@ -15,6 +15,7 @@
 //!
 //! [RFC 9068 §2.2]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ use crate::records::{Client, Tenant};
 use crate::reserved::is_reserved_claim;
 use crate::settings::Settings;
 use crate::token_id;
+
+/// How long claims usually are at most, in bytes.
+const USUAL: usize = 512;
 
 /// An access token that is to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +74,8 @@ impl AccessToken<'_> {
             issued_at,
             expires_at: issued_at.saturating_add(Duration::from_secs(lifetime.as_secs())),
         };
-        let claims = serde_json::to_vec(&Claims { token: self, issued: &issued })
+        let mut claims = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut claims, &Claims { token: self, issued: &issued })
             .map_err(|_| KeyRingError::new(KeyRingErrorKind::Crypto, "the claims are no JSON"))?;
         Ok((claims, issued))
     }
@@ -124,12 +129,12 @@ struct Claims<'a> {
 }
 
 impl Claims<'_> {
-    fn issuer(&self, tenant: &TenantId) -> String {
+    fn issuer(&self, tenant: &TenantId) -> Cow<'_, str> {
         let name = self.token.settings.issuer();
         if name.has_tenant() {
-            name.of(tenant).as_str().to_owned()
+            name.of(tenant).as_str().to_owned().into()
         } else {
-            name.as_str().to_owned()
+            name.as_str().into()
         }
     }
 }

@@ -61,8 +61,8 @@ impl Audiences<'_> {
                 if !known || (is_uri && !is_absolute_uri(asked)) {
                     return Err(self.refused(name, asked));
                 }
-                if !granted.contains(asked) {
-                    granted.push(asked.clone());
+                if !granted.iter().any(|granted| granted == asked) {
+                    granted.push(asked.to_owned());
                 }
             }
         }

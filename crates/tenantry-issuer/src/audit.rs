@@ -200,12 +200,14 @@ fn log(event: &AuditEvent) {
     let tenant = tenant.as_ref().map(tracing::field::display);
     let client_id = client.as_ref().map(tracing::field::display);
     let (grant, reason) = (grant.as_deref(), reason.as_deref());
-    let (scopes, outcome_word) = (scopes.join(" "), outcome.as_str());
+    let outcome_word = outcome.as_str();
     macro_rules! event {
         ($level:ident) => {
+            // Joined only if there is a log that takes it.
             tracing::$level!(
                 target: "tenantry::audit",
-                actor, action, tenant, client_id, grant, scopes, outcome = outcome_word, reason,
+                actor, action, tenant, client_id, grant, scopes = scopes.join(" "),
+                outcome = outcome_word, reason,
                 "audit"
             )
         };

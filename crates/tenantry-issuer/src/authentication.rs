@@ -15,6 +15,7 @@ use tenantry_jwks::KeySet;
 
 use crate::assertion::{self, KeysRead, OnceOnly};
 use crate::credentials::{Credentials, Proof};
+use crate::issuer_name::IssuerName;
 use crate::oauth_error::OAuthError;
 use crate::reason::Reason;
 use crate::records::{Client, ClientAuth, ClientId, Generation, Tenant, TenantStatus};
@@ -92,8 +93,8 @@ pub(crate) struct Presented<'a> {
     pub(crate) tenant: &'a TenantId,
     pub(crate) client: &'a ClientId,
     proof: HashedProof<'a>,
-    /// The `iss` of this tenant's tokens: what an assertion has to be for.
-    issuer: &'a str,
+    /// The `iss` of this tenant's tokens is what an assertion has to be for.
+    issuer: &'a IssuerName,
 }
 
 enum HashedProof<'a> {
@@ -103,7 +104,11 @@ enum HashedProof<'a> {
 }
 
 impl<'a> Presented<'a> {
-    pub(crate) fn new(tenant: &'a TenantId, credentials: &'a Credentials, issuer: &'a str) -> Self {
+    pub(crate) fn new(
+        tenant: &'a TenantId,
+        credentials: &'a Credentials,
+        issuer: &'a IssuerName,
+    ) -> Self {
         let proof = match &credentials.proof {
             Proof::Basic(secret) => HashedProof::Basic(SecretHash::of(secret)),
             Proof::Post(secret) => HashedProof::Post(SecretHash::of(secret)),
@@ -127,8 +132,8 @@ impl<'a> Presented<'a> {
         let (presented, secret) = match (&self.proof, auth) {
             (HashedProof::Assertion(assertion), _) => {
                 let keys = || registered.and_then(Registered::keys);
-                let client = self.client.as_str();
-                let judged = assertion::judge(assertion, client, keys, read, self.issuer, now);
+                let (client, issuer) = (self.client.as_str(), self.issuer.of(self.tenant));
+                let judged = assertion::judge(assertion, client, keys, read, issuer.as_str(), now);
                 return match registered {
                     None => Err(Reason::ClientUnknown),
                     Some(_) => judged.map(Some),
@@ -191,7 +196,8 @@ pub(crate) mod tests {
     fn proves(proof: Proof, registration: Option<&Registration>) -> Result<(), &'static str> {
         let credentials = Credentials { client: "a".parse().unwrap(), proof };
         let tenant = "tenant1".parse().unwrap();
-        let presented = Presented::new(&tenant, &credentials, "https://auth.erp.example");
+        let issuer = "https://auth.erp.example".parse().unwrap();
+        let presented = Presented::new(&tenant, &credentials, &issuer);
         let registered = registration.map(|one| &one.registered);
         let proof = presented.proves(registered, KeysRead::Now, Duration::ZERO);
         proof.map(drop).map_err(Reason::code)

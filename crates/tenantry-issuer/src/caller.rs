@@ -55,8 +55,7 @@ impl Caller {
             TenantSources { header: settings.tenant_header(), audience: settings.audience() };
         let path = path_tenant(parts.uri.path(), endpoint);
         let tenant = sources.tenant(path, &parts.headers, &form)?;
-        let issuer = settings.issuer().of(&tenant);
-        let presented = Presented::new(&tenant, &credentials, issuer.as_str());
+        let presented = Presented::new(&tenant, &credentials, settings.issuer());
         let registration = authenticate(endpoints, &presented, address, trail).await?;
         trail.is_about(presented.tenant, presented.client, true);
         Ok(Self { registration, form, settings })

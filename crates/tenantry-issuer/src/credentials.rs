@@ -141,7 +141,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, OAuthError> {
         return Err(malformed());
     };
     match (form_decoded(id), form_decoded(secret)) {
-        (Some(id), Some(secret)) => Ok(Some((id, secret))),
+        (Some(id), Some(secret)) => Ok(Some((id.into_owned(), secret.into_owned()))),
         _ => Err(malformed()),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn preflight(tenant_header: &HeaderName) -> Response {
 /// Lets a page read an answer of the token endpoint, refusals included.
 // INVARIANT (no ambient authority): without `Access-Control-Allow-Credentials` a browser adds nothing
 // of its own, so a page gets no more than the credentials it brings are good for.
-pub(crate) async fn readable(mut answer: Response) -> Response {
+pub(crate) fn readable(mut answer: Response) -> Response {
     let is_method = answer.status() == StatusCode::METHOD_NOT_ALLOWED;
     let headers = answer.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

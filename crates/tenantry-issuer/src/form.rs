@@ -16,7 +16,7 @@
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 //! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use http::header::CONTENT_TYPE;
@@ -28,6 +28,9 @@ use crate::reason::Reason;
 /// The longest body, in bytes: 64 KiB. Real requests are below 4 KiB.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
+/// How many parameters there is room for from the start.
+const USUAL: usize = 8;
+
 /// Parameters that may come more than once.
 const REPEATABLE: [&str; 2] = ["audience", "resource"];
 
@@ -37,7 +40,8 @@ const SECRETS: [&str; 5] =
 
 /// The parameters of one request. None is empty.
 pub(crate) struct Form {
-    parameters: BTreeMap<String, Vec<String>>,
+    /// In the order of their names; those of one name in the order in which they came.
+    parameters: Vec<(String, String)>,
 }
 
 impl Form {
@@ -59,35 +63,35 @@ impl Form {
                 "the body is not a form: a % without two digits, or bytes that are not UTF-8",
             )
         };
-        let mut parameters = BTreeMap::<String, Vec<String>>::new();
+        let mut parameters = Vec::with_capacity(USUAL);
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut parts = pair.splitn(2, |byte| *byte == b'=');
-            let mut part = || form_decoded(parts.next().unwrap_or_default());
-            let (name, value) = (part().ok_or_else(malformed)?, part().ok_or_else(malformed)?);
-            let repeatable = REPEATABLE.contains(&name.as_str());
-            let values = parameters.entry(name).or_default();
-            if !values.is_empty() && !repeatable {
-                return Err(OAuthError::invalid_request(
-                    Reason::ParameterRepeated,
-                    "a parameter is there more than once; only audience and resource may be",
-                ));
-            }
-            values.push(value);
+            let mut part = || form_decoded(parts.next().unwrap_or_default()).map(Cow::into_owned);
+            parameters.push((part().ok_or_else(malformed)?, part().ok_or_else(malformed)?));
         }
-        for values in parameters.values_mut() {
-            values.retain(|value| !value.is_empty());
+        parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let names = parameters.iter().map(|(name, _)| name.as_str());
+        let mut repeated = names.clone().zip(names.skip(1)).filter(|(one, next)| one == next);
+        if repeated.any(|(name, _)| !REPEATABLE.contains(&name)) {
+            return Err(OAuthError::invalid_request(
+                Reason::ParameterRepeated,
+                "a parameter is there more than once; only audience and resource may be",
+            ));
         }
+        parameters.retain(|(_, value)| !value.is_empty());
         Ok(Self { parameters })
     }
 
     /// The value of a parameter that comes once at most.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).first().map(String::as_str)
+        self.all(name).next()
     }
 
     /// Every value of a parameter.
-    pub(crate) fn all(&self, name: &str) -> &[String] {
-        self.parameters.get(name).map(Vec::as_slice).unwrap_or_default()
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let first = self.parameters.partition_point(|(other, _)| other.as_str() < name);
+        let parameters = self.parameters.iter().skip(first);
+        parameters.take_while(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -100,7 +104,10 @@ impl fmt::Debug for Form {
 
 /// Decodes one name or value: `+` is a blank, `%XX` a byte. `None` if a `%` stands alone or the
 /// bytes are not UTF-8, so that one text has one reading.
-pub(crate) fn form_decoded(text: &[u8]) -> Option<String> {
+pub(crate) fn form_decoded(text: &[u8]) -> Option<Cow<'_, str>> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return std::str::from_utf8(text).ok().map(Cow::Borrowed);
+    }
     let mut bytes = text.iter().copied();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
@@ -114,7 +121,7 @@ pub(crate) fn form_decoded(text: &[u8]) -> Option<String> {
             byte => byte,
         });
     }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 /// Whether there is one content type, it is a form, and its characters are UTF-8.
@@ -140,7 +147,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 fn refuse_secrets_in_query(uri: &Uri) -> Result<(), OAuthError> {
     let is_secret = |parameter: &str| {
         let name = parameter.split('=').next().unwrap_or(parameter);
-        form_decoded(name.as_bytes()).is_some_and(|name| SECRETS.contains(&name.as_str()))
+        form_decoded(name.as_bytes()).is_some_and(|name| SECRETS.contains(&&*name))
     };
     if uri.query().is_some_and(|query| query.split('&').any(is_secret)) {
         return Err(OAuthError::invalid_request(
@@ -186,7 +193,7 @@ mod tests {
         let form = read("scope=&audience=&audience=x").unwrap();
 
         assert_eq!(form.get("scope"), None);
-        assert_eq!(form.all("audience"), ["x"]);
+        assert_eq!(form.all("audience").collect::<Vec<_>>(), ["x"]);
     }
 
     #[test]
@@ -196,7 +203,8 @@ mod tests {
         {
             assert_eq!(read(body).err(), Some("parameter_repeated"), "{body}");
         }
-        assert_eq!(read("resource=a&resource=b").unwrap().all("resource"), ["a", "b"]);
+        let form = read("resource=b&audience=c&resource=a&a=d").unwrap();
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["b", "a"]);
     }
 
     #[test]
@@ -261,7 +269,7 @@ mod tests {
         fn what_was_encoded_byte_by_byte_is_decoded(text in any::<String>()) {
             let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
 
-            prop_assert_eq!(form_decoded(encoded.as_bytes()), Some(text));
+            prop_assert_eq!(form_decoded(encoded.as_bytes()), Some(text.into()));
         }
 
         #[test]

@@ -45,7 +45,7 @@ pub(crate) async fn introspect(
         Ok(presented) => refresh_token(endpoints, &caller, &presented).await?,
         Err(_) => access_token(endpoints, &caller, token).await?,
     };
-    Ok(json_answer(&known.map_or_else(|| json!({ "active": false }), Value::Object)))
+    json_answer(&known.map_or_else(|| json!({ "active": false }), Value::Object))
 }
 
 async fn access_token(
@@ -104,7 +104,7 @@ async fn refresh_token(
     known.insert("aud".into(), family.audiences.clone().into());
     known.insert("iat".into(), family.created_at.as_secs().into());
     known.insert("exp".into(), family.expires_at.as_secs().into());
-    let scope = caller.scopes(&family.scopes).render(&family.scopes);
+    let scope = caller.scopes(&family.scopes).render(family.scopes.iter().map(String::as_str));
     if !scope.is_empty() {
         known.insert("scope".into(), scope.join(" ").into());
     }

@@ -7,9 +7,8 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
+use axum::routing::post;
 use http::Request;
 
 use tenantry_core::Clock;
@@ -95,9 +94,12 @@ impl OAuthEndpoints {
     pub fn router(&self) -> Router {
         let mut router = Router::new();
         for (path, endpoint) in [
-            (Endpoints::TOKEN, only_post(token).options(allow).layer(map_response(readable))),
-            (Endpoints::INTROSPECTION, only_post(introspection)),
-            (Endpoints::REVOCATION, only_post(revocation)),
+            (
+                Endpoints::TOKEN,
+                post(token).options(allow).fallback(|| async { readable(refuse_method()) }),
+            ),
+            (Endpoints::INTROSPECTION, post(introspection).fallback(|| async { refuse_method() })),
+            (Endpoints::REVOCATION, post(revocation).fallback(|| async { refuse_method() })),
         ] {
             router =
                 router.route(path, endpoint.clone()).route(&format!("/{{tenant}}{path}"), endpoint);
@@ -146,23 +148,19 @@ impl fmt::Debug for OAuthEndpoints {
     }
 }
 
-fn only_post<H, T>(handler: H) -> MethodRouter<OAuthEndpoints>
-where
-    H: axum::handler::Handler<T, OAuthEndpoints>,
-    T: 'static,
-{
-    post(handler).fallback(|| async { OAuthError::method_not_allowed() })
+fn refuse_method() -> Response {
+    OAuthError::method_not_allowed().into_response()
 }
 
 async fn token(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
     let mut trail = Trail::new("token.issue");
     let result = issue(&endpoints, request, &mut trail).await;
-    endpoints.answer(trail, result)
+    readable(endpoints.answer(trail, result))
 }
 
 /// A browser asks, for a page of another origin. Nobody is judged yet, so nothing is accounted for.
 async fn allow(State(endpoints): State<OAuthEndpoints>) -> Response {
-    preflight(endpoints.settings().tenant_header())
+    readable(preflight(endpoints.settings().tenant_header()))
 }
 
 async fn introspection(

@@ -65,6 +65,7 @@ reasons! {
     GrantTypeUnsupported = "grant_type_unsupported",
     GrantUnregistered = "grant_unregistered",
     HeaderInConnection = "header_in_connection",
+    Json = "json",
     Keys = "keys",
     Method = "method",
     ParameterRepeated = "parameter_repeated",

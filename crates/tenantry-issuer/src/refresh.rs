@@ -88,7 +88,7 @@ async fn prepare(
     let granted = scopes.grant(caller.form.get("scope"))?;
     let audience = caller.audiences().renew(&family.audiences, &caller.form)?;
     trail.granted(&granted);
-    let scope = scopes.render(&granted);
+    let scope = scopes.render(granted);
     let access = caller.sign(endpoints, &audience, &scope).await?;
     Ok((access, scope))
 }

@@ -46,7 +46,7 @@ pub(crate) async fn revoke(
         Err(_) => access_token(endpoints, &caller, token).await?,
     }
     // Some clients want JSON where the body says nothing.
-    Ok(json_answer(&json!({})))
+    json_answer(&json!({}))
 }
 
 async fn refresh_token(

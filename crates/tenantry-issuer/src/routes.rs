@@ -34,7 +34,7 @@ use crate::no_store::no_store;
 use crate::openapi::openapi;
 use crate::records::KeyOwner;
 use crate::server::IssuerServer;
-use crate::watch::watch;
+use crate::watch::{Figures, watch};
 
 /// How long caches may keep the OpenAPI document.
 const OPENAPI_AGE: Duration = Duration::from_secs(300);
@@ -54,7 +54,7 @@ pub(crate) fn router(server: &IssuerServer) -> Router {
         .with_state(server.clone());
     let endpoints = server.0.endpoints.router();
     let endpoints = if base.is_empty() { endpoints } else { Router::new().nest(base, endpoints) };
-    documents.merge(endpoints).layer(middleware::from_fn(watch))
+    documents.merge(endpoints).layer(middleware::from_fn_with_state(Figures::default(), watch))
 }
 
 /// A tenant of the path, where every tenant has an issuer of its own.

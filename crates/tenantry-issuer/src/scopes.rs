@@ -32,14 +32,14 @@ pub(crate) struct Scopes<'a> {
     pub(crate) registered: &'a BTreeSet<String>,
 }
 
-impl Scopes<'_> {
-    /// Reads what was asked for, and returns it without tenant.
+impl<'a> Scopes<'a> {
+    /// Reads what was asked for, and returns it without tenant, in order and each once.
     ///
     /// One scope that is not the client's refuses the whole: a token with less than was asked for
     /// fails later, and somewhere else.
-    pub(crate) fn grant(&self, asked: Option<&str>) -> Result<BTreeSet<String>, OAuthError> {
+    pub(crate) fn grant(&self, asked: Option<&str>) -> Result<Vec<&'a str>, OAuthError> {
         let Some(asked) = asked else {
-            return Ok(self.registered.clone());
+            return Ok(self.registered.iter().map(String::as_str).collect());
         };
         let asked = Scope::parse(asked).map_err(|_| {
             OAuthError::invalid_scope(
@@ -47,22 +47,27 @@ impl Scopes<'_> {
                 "scope is words of printable ASCII without quotes and backslashes, one blank between",
             )
         })?;
-        asked.tokens().map(|token| self.read(token).map(Into::into)).collect()
+        let mut granted = Vec::with_capacity(asked.tokens().count());
+        for token in asked.tokens() {
+            granted.push(self.read(token)?);
+        }
+        granted.sort_unstable();
+        granted.dedup();
+        Ok(granted)
     }
 
     /// Writes scopes as the tokens of this tenant carry them.
-    pub(crate) fn render(&self, granted: &BTreeSet<String>) -> Vec<String> {
-        granted.iter().map(|scope| self.pattern.render(self.tenant, scope)).collect()
+    pub(crate) fn render<'s>(&self, granted: impl IntoIterator<Item = &'s str>) -> Vec<String> {
+        granted.into_iter().map(|scope| self.pattern.render(self.tenant, scope)).collect()
     }
 
-    fn read<'t>(&self, token: &'t str) -> Result<&'t str, OAuthError> {
+    fn read(&self, token: &str) -> Result<&'a str, OAuthError> {
+        let registered = |scope| self.registered.get(scope).map(String::as_str);
         let found = self.pattern.matches(token);
         let qualified = found
             .filter(|found| found.tenant.is_some_and(|tenant| *self.tenant == tenant))
-            .map(|found| found.scope)
-            .filter(|scope| self.registered.contains(*scope));
-        let plain = Some(token).filter(|token| self.registered.contains(*token));
-        match (qualified, plain) {
+            .and_then(|found| registered(found.scope));
+        match (qualified, registered(token)) {
             (Some(scope), None) | (None, Some(scope)) => Ok(scope),
             // INVARIANT (no guessing): the qualified form of each says which is meant.
             (Some(_), Some(_)) => Err(OAuthError::invalid_scope(
@@ -122,7 +127,7 @@ mod tests {
         let registered = registered.iter().copied().map(String::from).collect();
         let (pattern, tenant) = (pattern.parse().unwrap(), tenant.parse().unwrap());
         let scopes = Scopes { pattern: &pattern, tenant: &tenant, registered: &registered };
-        scopes.grant(asked).map(|granted| scopes.render(&granted).join(" "))
+        scopes.grant(asked).map(|granted| scopes.render(granted).join(" "))
     }
 
     const QUALIFIED: &str = "{tenant}.{scope}";

@@ -71,11 +71,11 @@ impl TenantSources<'_> {
     ) -> Result<TenantId, OAuthError> {
         let mut named: Option<(Place, TenantId)> = None;
         for (place, text) in self.named(path, headers, form)? {
-            let tenant: TenantId = text.parse().map_err(|_| malformed(place))?;
+            let tenant = || text.parse().map_err(|_| malformed(place));
             match &named {
-                None => named = Some((place, tenant)),
-                Some((_, first)) if *first == tenant => {}
-                Some((before, first)) => return Err(mismatch(*before, first, place, &tenant)),
+                None => named = Some((place, tenant()?)),
+                Some((_, first)) if *first == text => {}
+                Some((before, first)) => return Err(mismatch(*before, first, place, &tenant()?)),
             }
         }
         named.map(|(_, tenant)| tenant).ok_or_else(|| self.missing(form))
@@ -92,7 +92,7 @@ impl TenantSources<'_> {
         named.extend(self.header_value(headers)?.map(|tenant| (Place::Header, tenant)));
         named.extend(form.get("tenant_id").map(|tenant| (Place::Parameter, tenant)));
         for (place, parameter) in [(Place::Audience, "audience"), (Place::Resource, "resource")] {
-            let tenants = form.all(parameter).iter().filter_map(|value| self.in_audience(value));
+            let tenants = form.all(parameter).filter_map(|value| self.in_audience(value));
             named.extend(tenants.map(|tenant| (place, tenant)));
         }
         Ok(named)
@@ -134,8 +134,8 @@ impl TenantSources<'_> {
     fn missing(&self, form: &Form) -> OAuthError {
         for parameter in ["audience", "resource"] {
             let matches =
-                |value: &&String| self.audience.iter().any(|one| one.matches(value).is_some());
-            if let Some(value) = form.all(parameter).iter().find(|value| !matches(value)) {
+                |value: &&str| self.audience.iter().any(|one| one.matches(value).is_some());
+            if let Some(value) = form.all(parameter).find(|value| !matches(value)) {
                 let known = self.audience.iter().map(|pattern| pattern.as_str());
                 return unknown(parameter, value, known);
             }

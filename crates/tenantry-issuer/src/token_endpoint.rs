@@ -4,10 +4,10 @@
 //! [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::access_token::{AccessToken, IssuedToken};
 use crate::audiences::Audiences;
@@ -24,6 +24,9 @@ use crate::refresh::refresh;
 use crate::refresh_token::RefreshToken;
 use crate::scopes::Scopes;
 use crate::trail::Trail;
+
+/// How long the body of an answer usually is at most, in bytes.
+const USUAL: usize = 1024;
 
 /// What the client gets.
 #[derive(Debug)]
@@ -44,9 +47,11 @@ pub(crate) async fn issue(
     trail.uses(grant.as_str());
     let tokens = match grant {
         Grant::ClientCredentials => client_credentials(endpoints, &caller, trail).await?,
-        Grant::RefreshToken => refresh(endpoints, &caller, trail).await?,
+        // In a box of its own, as below: what waits for the database takes kilobytes, and a request
+        // that does not wait would carry the room for it about.
+        Grant::RefreshToken => Box::pin(refresh(endpoints, &caller, trail)).await?,
     };
-    Ok(answer(tokens))
+    answer(&tokens)
 }
 
 async fn client_credentials(
@@ -59,48 +64,49 @@ async fn client_credentials(
     let granted = scopes.grant(caller.form.get("scope"))?;
     let audience = caller.audiences().grant(&caller.form)?;
     trail.granted(&granted);
-    let scope = scopes.render(&granted);
+    let scope = scopes.render(granted.iter().copied());
     let access = caller.sign(endpoints, &audience, &scope).await?;
     let refresh = if registration.client.grants.refresh_token {
-        let now = endpoints.clock().unix();
-        let lifetime = caller.settings.refresh_token_lifetime();
-        let id = FamilyId::generate().map_err(|_| OAuthError::unavailable(Reason::Random))?;
-        let token =
-            RefreshToken::generate(id).map_err(|_| OAuthError::unavailable(Reason::Random))?;
-        let family = NewFamily {
-            id,
-            tenant: registration.tenant.id.clone(),
-            client: registration.client.id.clone(),
-            scopes: granted,
-            audiences: audience,
-            token: token.hash(),
-            created_at: now,
-            expires_at: now.saturating_add(lifetime),
-            generation: registration.generation,
-        };
-        open_family(endpoints, registration, family).await?;
-        Some(token)
+        Some(Box::pin(open_family(endpoints, caller, &granted, audience)).await?)
     } else {
         None
     };
     Ok(Tokens { access, scope, refresh })
 }
 
-/// Begins a family for a client that was proven by `registration`, which may be a while old.
+/// The first refresh token of a grant, for a client that was proven by a registration which may be a
+/// while old.
 async fn open_family(
     endpoints: &OAuthEndpoints,
-    registration: &Registration,
-    family: NewFamily,
-) -> Result<(), OAuthError> {
+    caller: &Caller,
+    scopes: &[&str],
+    audiences: Vec<String>,
+) -> Result<RefreshToken, OAuthError> {
+    let registration = &*caller.registration;
+    let now = endpoints.clock().unix();
+    let lifetime = caller.settings.refresh_token_lifetime();
+    let id = FamilyId::generate().map_err(|_| OAuthError::unavailable(Reason::Random))?;
+    let token = RefreshToken::generate(id).map_err(|_| OAuthError::unavailable(Reason::Random))?;
+    let family = NewFamily {
+        id,
+        tenant: registration.tenant.id.clone(),
+        client: registration.client.id.clone(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        audiences,
+        token: token.hash(),
+        created_at: now,
+        expires_at: now.saturating_add(lifetime),
+        generation: registration.generation,
+    };
     if endpoints.store().open_family(&family).await? {
-        return Ok(());
+        return Ok(token);
     }
     // Something has changed since then. An old secret must begin nothing that outlives it.
     if let Some(now) = endpoints.registrations().still(registration).await? {
         now.require_standing()?;
         let family = NewFamily { generation: now.generation, ..family };
         if endpoints.store().open_family(&family).await? {
-            return Ok(());
+            return Ok(token);
         }
     }
     Err(OAuthError::unauthorized_client(
@@ -143,30 +149,36 @@ impl Caller {
 }
 
 /// The answer of [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
-fn answer(tokens: Tokens) -> Response {
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    /// An empty scope is none: the grammar has at least one token.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+fn answer(tokens: &Tokens) -> Result<Response, OAuthError> {
     let lifetime = tokens.access.expires_at.saturating_sub(tokens.access.issued_at);
-    let mut body = json!({
-        "access_token": tokens.access.token,
-        "token_type": "Bearer",
-        "expires_in": lifetime.as_secs(),
-    });
-    if let Some(members) = body.as_object_mut() {
-        // An empty scope is none: the grammar has at least one token.
-        if !tokens.scope.is_empty() {
-            members.insert("scope".into(), tokens.scope.join(" ").into());
-        }
-        if let Some(refresh) = &tokens.refresh {
-            members.insert("refresh_token".into(), refresh.expose().into());
-        }
-    }
-    json_answer(&body)
+    json_answer(&Answer {
+        access_token: &tokens.access.token,
+        token_type: "Bearer",
+        expires_in: lifetime.as_secs(),
+        scope: tokens.scope.join(" "),
+        refresh_token: tokens.refresh.as_ref().map(RefreshToken::expose),
+    })
 }
 
 /// 200 with `body`, which no cache keeps.
-pub(crate) fn json_answer(body: &Value) -> Response {
-    let mut response = body.to_string().into_response();
+pub(crate) fn json_answer(body: &impl Serialize) -> Result<Response, OAuthError> {
+    let mut json = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut json, body).map_err(|_| OAuthError::unavailable(Reason::Json))?;
+    let mut response = Response::new(Body::from(json));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     no_store(headers);
-    response
+    Ok(response)
 }

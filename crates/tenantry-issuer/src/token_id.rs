@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::random::{RandomError, random};
+use crate::random::{RandomError, random_name};
 
 /// Bytes of the time, since the Unix epoch: enough for 8900 years.
 const TIME: usize = 6;
@@ -25,7 +25,7 @@ const LEN: usize = TIME + 16;
 pub(crate) fn generate(now: Duration) -> Result<String, RandomError> {
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     let [_, _, time @ ..] = millis.to_be_bytes();
-    Ok(BASE64_URL_SAFE_NO_PAD.encode([time.as_slice(), &random::<16>()?].concat()))
+    Ok(BASE64_URL_SAFE_NO_PAD.encode([time.as_slice(), &random_name()?].concat()))
 }
 
 /// Returns when the token with this `jti` and this `iat` was issued. Without a time that agrees with

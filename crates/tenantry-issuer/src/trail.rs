@@ -50,14 +50,14 @@ impl Trail {
         self.grant = Some(grant);
     }
 
-    pub(crate) fn granted<'s>(&mut self, scopes: impl IntoIterator<Item = &'s String>) {
-        self.scopes = scopes.into_iter().cloned().collect();
+    pub(crate) fn granted(&mut self, scopes: &[&str]) {
+        self.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
     }
 
     /// Ends the trail with `refusal`, or without one.
     pub(crate) fn event(self, at: Duration, refusal: Option<&OAuthError>) -> AuditEvent {
         let actor = match (&self.client, self.address) {
-            (Some(client), _) if self.authenticated => format!("client {client}"),
+            (Some(client), _) if self.authenticated => ["client ", client.as_str()].concat(),
             (_, Some(address)) => format!("address {address}"),
             (_, None) => "unauthenticated".into(),
         };

@@ -160,7 +160,8 @@ impl KeyRing {
                 self.refresh(&slot);
                 Ok(keys)
             }
-            AtHand::Old => self.0.load(&slot, slot.lock().await).await,
+            // In a box: whoever finds the keys at hand does not carry room for the database's futures.
+            AtHand::Old => Box::pin(async { self.0.load(&slot, slot.lock().await).await }).await,
         }
     }
 
