@@ -149,6 +149,18 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "ID")]
         tenant: Option<TenantId>,
     },
+    /// Encrypt the stored private keys that are in clear, or under an old key encryption key
+    ///
+    /// The key to encrypt them with is that of the file or of TENANTRY_KEY_ENCRYPTION_KEY. What is
+    /// encrypted with it stays as it is. An issuer that runs goes on; restart it with the same key soon.
+    #[command(
+        after_help = "Example:\n  tenantry keys encrypt --config issuer.toml --old-key-file old.key"
+    )]
+    Encrypt {
+        /// Read the key that they were encrypted with before from this file
+        #[arg(long, value_name = "FILE")]
+        old_key_file: Option<PathBuf>,
+    },
     /// Withdraw a key at once: every token that it signed is refused from then on
     #[command(after_help = "Example:\n  tenantry keys retire 3yDhXz0sPp4")]
     Retire {
@@ -217,7 +229,7 @@ mod tests {
     fn the_help_of_every_command_has_an_example_that_parses() {
         let mut found = Vec::new();
         leaves(&Args::command(), "tenantry", &mut found);
-        assert_eq!(found.len(), 18);
+        assert_eq!(found.len(), 19);
         for (path, mut command) in found {
             let help = command.render_long_help().to_string();
             let (_, example) = help.split_once("Example:\n  ").unwrap_or_else(|| panic!("{path}"));

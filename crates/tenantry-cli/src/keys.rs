@@ -1,13 +1,15 @@
 //! `tenantry keys`: what tokens are signed with.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use tenantry_core::TenantId;
 use tenantry_issuer::{
-    KeyInfo, KeyOwner, KeyRing, KeyRingError, Schedule, Settings, SigningKeys, Store, SystemClock,
+    KeyEncryptionKey, KeyInfo, KeyOwner, KeyRing, KeyRingError, KeyRingErrorKind, Schedule,
+    Settings, Store, SystemClock,
 };
 
 use crate::args::{KeysCommand, Place};
@@ -15,7 +17,7 @@ use crate::clock::written;
 use crate::failure::{Failure, with_causes};
 use crate::output::{Output, table};
 use crate::setup::{Setup, audit};
-use crate::tenant::{broken, known};
+use crate::tenant::known;
 
 pub(crate) async fn run(
     command: &KeysCommand,
@@ -33,44 +35,75 @@ async fn act(
     store: &Store,
     output: Output,
 ) -> Result<(), Failure> {
-    let (KeysCommand::List { tenant }
-    | KeysCommand::Rotate { tenant, .. }
-    | KeysCommand::Retire { tenant, .. }) = command;
-    let owner = owner(settings, tenant.as_ref(), store).await?;
-    // A server makes the first keys, with its own key to encrypt them; not who only looks.
-    let none = store.signing_keys(&owner).await.map_err(|error| broken(&error))?.is_empty();
-    if none && matches!(command, KeysCommand::List { .. }) {
-        return output
-            .print(&json!([]), "no keys yet: the first are made when a token is asked for");
-    }
-    if none {
+    let tenant = match command {
+        KeysCommand::Encrypt { old_key_file } => {
+            return encrypt(settings, store, old_key_file.as_deref(), output).await;
+        }
+        KeysCommand::List { tenant }
+        | KeysCommand::Rotate { tenant, .. }
+        | KeysCommand::Retire { tenant, .. } => tenant.as_ref(),
+    };
+    let owner = owner(settings, tenant, store).await?;
+    let (clock, schedule) = (Arc::new(SystemClock::new()), Schedule::of(settings));
+    // Keys that cannot be read can be listed and withdrawn all the same.
+    let ring = KeyRing::unread(store.clone(), settings, schedule, clock);
+    let ring = ring.map_err(|error| refused(&error))?;
+    let stored = ring.list(&owner).await.map_err(|error| refused(&error))?;
+    // A server makes the first keys, with its own key to encrypt them.
+    if stored.is_empty() && !matches!(command, KeysCommand::List { .. }) {
         return Err(Failure::told("there are no signing keys yet: start the issuer first"));
     }
-    let (clock, schedule) = (Arc::new(SystemClock::new()), Schedule::of(settings));
-    let ring = match command {
-        // Also one that cannot be read.
-        KeysCommand::Retire { .. } => KeyRing::unread(store.clone(), settings, schedule, clock),
-        _ => KeyRing::open(store.clone(), settings, clock).await,
-    };
-    let ring = ring.map_err(|error| refused(&error))?;
-    match command {
-        KeysCommand::List { .. } => {
-            let keys = ring.keys(&owner).await.map_err(|error| refused(&error))?;
-            print(&keys, ring.now(), output)
-        }
+    let keys = match command {
         KeysCommand::Rotate { now, .. } => {
             let rotated =
                 if *now { ring.rotate_at_once(&owner).await } else { ring.rotate(&owner).await };
-            let keys = rotated.map_err(|error| refused(&error))?;
-            audit(store, "keys.rotate", tenant.as_ref(), None).await;
-            print(&keys, ring.now(), output)
+            let keys = rotated.map_err(|error| refused(&error))?.list(ring.now());
+            audit(store, "keys.rotate", tenant, None).await;
+            keys
         }
         KeysCommand::Retire { kid, .. } => {
-            let keys = ring.retire(&owner, kid).await.map_err(|error| refused(&error))?;
-            audit(store, "keys.retire", tenant.as_ref(), None).await;
-            print(&keys, ring.now(), output)
+            let left = ring.retire(&owner, kid).await.map_err(|error| refused(&error))?;
+            audit(store, "keys.retire", tenant, None).await;
+            left
         }
+        KeysCommand::List { .. } | KeysCommand::Encrypt { .. } => stored,
+    };
+    print(&keys, output)
+}
+
+async fn encrypt(
+    settings: &Settings,
+    store: &Store,
+    old: Option<&Path>,
+    output: Output,
+) -> Result<(), Failure> {
+    let Some(key) = settings.key_encryption_key() else {
+        return Err(Failure::told(
+            "there is no key to encrypt with: set key_encryption_key_file in the issuer's file, or TENANTRY_KEY_ENCRYPTION_KEY",
+        ));
+    };
+    let old = old.map(read_key).transpose()?;
+    let found = KeyRing::encrypt(store, key, old.as_ref()).await.map_err(|error| {
+        match error.kind() {
+            // Perhaps after those of some tenants.
+            KeyRingErrorKind::Unavailable => Failure::under_way(with_causes(&error)),
+            _ => refused(&error),
+        }
+    })?;
+    if found.now > 0 {
+        audit(store, "keys.encrypt", None, None).await;
     }
+    output.print(
+        &json!({ "encrypted": found.now, "encrypted_before": found.before }),
+        &format!("signing keys encrypted: {} now, {} before", found.now, found.before),
+    )
+}
+
+fn read_key(file: &Path) -> Result<KeyEncryptionKey, Failure> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::told(format!("{} cannot be read: {error}", file.display())))?;
+    text.parse()
+        .map_err(|error| Failure::told(format!("{}: what is in it is {error}", file.display())))
 }
 
 /// Whose keys they are: everybody's, or those of the tenant that was named.
@@ -98,8 +131,11 @@ fn refused(error: &KeyRingError) -> Failure {
     Failure::told(with_causes(error))
 }
 
-fn print(keys: &SigningKeys, now: Duration, output: Output) -> Result<(), Failure> {
-    let keys = keys.list(now);
+fn print(keys: &[KeyInfo], output: Output) -> Result<(), Failure> {
+    if keys.is_empty() {
+        let text = "no keys: the first are made when a token is asked for";
+        return output.print(&json!([]), text);
+    }
     let row = |key: &KeyInfo| {
         vec![
             key.kid.clone(),
@@ -108,10 +144,11 @@ fn print(keys: &SigningKeys, now: Duration, output: Output) -> Result<(), Failur
             written(key.active_at),
             key.retired_at.map(written).unwrap_or_default(),
             key.removed_at.map(written).unwrap_or_default(),
+            if key.encrypted { "encrypted" } else { "in clear" }.into(),
         ]
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
-    let head = ["kid", "alg", "state", "signs from", "until", "published until"];
+    let head = ["kid", "alg", "state", "signs from", "until", "published until", "stored"];
     output.print(&keys.iter().map(as_json).collect(), &table(&head, &rows))
 }
 
@@ -124,5 +161,6 @@ fn as_json(key: &KeyInfo) -> Value {
         "active_at": written(key.active_at),
         "retired_at": key.retired_at.map(written),
         "removed_at": key.removed_at.map(written),
+        "encrypted": key.encrypted,
     })
 }

@@ -246,6 +246,9 @@ mod tests {
         assert_eq!(grant(&["api-{tenant}"], &[], "audience=api-tenant1").unwrap(), ["api-tenant1"]);
         assert_eq!(reason(&["api-{tenant}"], &[], "resource=api-tenant1"), "audience_unregistered");
         assert!(grant(&["urn:{tenant}"], &[], "resource=urn:tenant1").is_ok());
+        for uri in ["a:b", "a+b:c", "a-b:c", "a.b:c", "a1:b", "https://a?b=c"] {
+            assert!(is_absolute_uri(uri), "{uri:?}");
+        }
         for uri in ["", ":", ":a", "a:", "1a:b", "a b:c", "https://a#b", "https://a b", "/a:b"] {
             assert!(!is_absolute_uri(uri), "{uri:?}");
         }

@@ -63,8 +63,8 @@ pub use endpoints::Endpoints;
 pub use issuer_name::{InvalidIssuerName, IssuerName};
 pub use key_encryption_key::{InvalidKeyEncryptionKey, KeyEncryptionKey};
 pub use keys::{
-    KeyInfo, KeyRing, KeyRingError, KeyRingErrorKind, KeyState, LONGEST_TOKEN_LIFETIME, Schedule,
-    SigningKeys,
+    EncryptedKeys, KeyInfo, KeyRing, KeyRingError, KeyRingErrorKind, KeyState,
+    LONGEST_TOKEN_LIFETIME, Schedule, SigningKeys,
 };
 pub use metadata::{oauth_metadata, openid_metadata};
 pub use new_client::{InvalidClient, NewClient};

@@ -180,4 +180,10 @@ fn a_client_or_a_tenant_that_there_is_not() {
             "there is no tenant tenant3: `tenantry tenant list` shows those that there are",
         );
     }
+    for command in ["client add --id js", "client list"] {
+        assert_eq!(
+            place.run(&format!("{command} --tenant tenant3")).refused(2),
+            "there is no tenant tenant3: `tenantry tenant list` shows those that there are",
+        );
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 /// A working directory of its own.
@@ -84,6 +86,29 @@ impl Place {
         })
     }
 
+    /// Changes the database past the program.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        let url = format!("sqlite://{}", self.path().join("tenantry.db").display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// How often `text` is in the database.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let database = fs::read(self.path().join("tenantry.db")).unwrap();
+        database.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+    }
+
+    /// Whether a private key for ES256 is in any file, in clear: PKCS #8 says so with these bytes.
+    pub(crate) fn holds_private_key(&self) -> bool {
+        const ES256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04";
+        self.files().iter().any(|name| {
+            let bytes = fs::read(self.path().join(name)).unwrap();
+            bytes.windows(ES256.len()).any(|window| window == ES256)
+        })
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
         command.current_dir(self.path()).env_clear().stdin(Stdio::null());
@@ -149,6 +174,17 @@ pub(crate) struct Serving {
 impl Serving {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The answer to a request for `path`, from its head on.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     pub(crate) fn log(&self) -> String {

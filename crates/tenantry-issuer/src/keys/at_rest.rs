@@ -74,14 +74,28 @@ impl AtRest {
         about: &[u8],
         stored: &SealedKey,
     ) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
-        match (self, stored.encryption.as_deref()) {
-            (Self::Clear, None) => Ok(Zeroizing::new(stored.bytes.clone())),
-            (Self::Clear, Some(_)) => Err(Unreadable::NoKey),
-            (Self::Encrypted { .. }, None) => Err(Unreadable::Clear),
-            (Self::Encrypted { key, name }, Some(with)) if with == name => {
-                decrypt(key, about, &stored.bytes)
-            }
-            (Self::Encrypted { .. }, Some(_)) => Err(Unreadable::OtherKey),
+        self.suits(stored.encryption.as_deref())?;
+        match self {
+            Self::Clear => Ok(Zeroizing::new(stored.bytes.clone())),
+            Self::Encrypted { key, .. } => decrypt(key, about, &stored.bytes),
+        }
+    }
+
+    /// Whether what is stored under this name was written in this way.
+    pub(crate) fn suits(&self, encryption: Option<&str>) -> Result<(), Unreadable> {
+        match (self.name(), encryption) {
+            (own, stored) if own == stored => Ok(()),
+            (None, _) => Err(Unreadable::NoKey),
+            (Some(_), None) => Err(Unreadable::Clear),
+            (Some(_), Some(_)) => Err(Unreadable::OtherKey),
+        }
+    }
+
+    /// What is stored beside a private key that was written in this way.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Clear => None,
+            Self::Encrypted { name, .. } => Some(name),
         }
     }
 }

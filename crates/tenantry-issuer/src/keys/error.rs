@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::keys::at_rest::Unreadable;
 use crate::keys::signing_key::CryptoError;
+use crate::records::KeyOwner;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The keys could not be had, or changed. It names keys by `kid`, and shows none.
@@ -48,7 +49,7 @@ impl KeyRingError {
         Self { kind, what: what.into(), source: None }
     }
 
-    pub(super) fn unreadable(kid: &str, why: Unreadable) -> Self {
+    pub(super) fn unreadable(owner: &KeyOwner, kid: &str, why: Unreadable) -> Self {
         let (kind, what) = match why {
             Unreadable::Broken => (
                 KeyRingErrorKind::Corrupt,
@@ -57,7 +58,7 @@ impl KeyRingError {
             Unreadable::Clear => (
                 KeyRingErrorKind::Encryption,
                 "is stored without encryption, but there is a key encryption key: \
-                 encrypt the stored keys, or retire this one",
+                 encrypt the stored keys (`tenantry keys encrypt`), or retire this one",
             ),
             Unreadable::NoKey => (
                 KeyRingErrorKind::Encryption,
@@ -65,10 +66,19 @@ impl KeyRingError {
             ),
             Unreadable::OtherKey => (
                 KeyRingErrorKind::Encryption,
-                "is encrypted with another key encryption key: set the one that it was stored with",
+                "is encrypted with another key encryption key: set the one that it was stored with, \
+                 or go over to this one (`tenantry keys encrypt --old-key-file`)",
             ),
         };
-        Self::new(kind, format!("signing key `{kid}` {what}"))
+        Self::about(kind, owner, kid, what)
+    }
+
+    pub(super) fn about(kind: KeyRingErrorKind, owner: &KeyOwner, kid: &str, what: &str) -> Self {
+        let whose = match owner {
+            KeyOwner::Shared => String::new(),
+            KeyOwner::Tenant(tenant) => format!(" of {tenant}"),
+        };
+        Self::new(kind, format!("signing key `{kid}`{whose} {what}"))
     }
 }
 

@@ -1,56 +1,32 @@
-//! The keys of every owner, kept at hand and in step with the database.
+//! The keys of every owner: to sign with, to publish, to change.
 //!
-//! | the keys at hand were read       | a request for them gets                                      |
-//! |----------------------------------|--------------------------------------------------------------|
-//! | up to 20 seconds ago             | these, at once                                               |
-//! | up to 30 seconds ago             | these, at once; they are read again in the background        |
-//! | earlier, or not yet              | those in the database, after one read that all wait for      |
-//! | up to 5 minutes ago, and the database cannot be asked | these, at once or after the attempt     |
-//! | earlier, and the database cannot be asked | [`Unavailable`](KeyRingErrorKind::Unavailable)      |
-//!
-//! So a change reaches every replica within 30 seconds, and while requests come in none waits for the
-//! database. There is no timer: keys that nobody asks for are not read, and what the schedule wants
-//! done is done when somebody does.
+//! [`Slot`] says how old they may be, [`Schedule`] when each of them signs.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use moka::sync::Cache;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
 
 use tenantry_core::{Clock, TenantId};
 
 use crate::access_token::{AccessToken, IssuedToken};
-use crate::key_encryption_key::KeyEncryptionKey;
 use crate::keys::at_rest::AtRest;
 use crate::keys::error::{KeyRingError, KeyRingErrorKind};
-use crate::keys::plan::{MadeKey, about, changes, missing, times};
-use crate::keys::schedule::{FRESH, KeyTimes, STALE, Schedule, Step};
-use crate::keys::signing_key::{CryptoError, SigningKey};
-use crate::keys::signing_keys::SigningKeys;
-use crate::records::{KeyChange, KeyOwner, StoredKey};
+use crate::keys::keeper::Keeper;
+use crate::keys::schedule::{KeyTimes, Schedule};
+use crate::keys::signing_keys::{KeyInfo, SigningKeys};
+use crate::keys::slot::{AtHand, Slot};
+use crate::records::KeyOwner;
 use crate::settings::Settings;
 use crate::store::Store;
-
-/// From when on keys are read again in the background: two thirds of what they may be old.
-const REFRESH: Duration = Duration::from_secs(20);
-
-/// How long one read, with what follows from it, may take.
-const LOAD_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long nobody tries again after a read failed.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many tenants' keys are kept at hand.
 const CAPACITY: u64 = 10_000;
 
 /// How many keys one owner may have. Resource servers of ours take sets of 100.
 const MOST_KEYS: usize = 64;
-
-/// How many tenants are looked at, at the start, for a key that cannot be decrypted.
-const SAMPLE: u32 = 100;
 
 /// The signing keys of an authorization server. Cheap to clone.
 ///
@@ -80,23 +56,10 @@ const SAMPLE: u32 = 100;
 pub struct KeyRing(Arc<Ring>);
 
 struct Ring {
-    store: Store,
-    schedule: Schedule,
-    at_rest: AtRest,
-    clock: Arc<dyn Clock>,
+    keeper: Keeper,
     per_tenant: bool,
     shared: Arc<Slot>,
     tenants: Cache<TenantId, Arc<Slot>>,
-}
-
-/// The keys of one owner, as far as they are at hand.
-struct Slot {
-    owner: KeyOwner,
-    keys: ArcSwapOption<SigningKeys>,
-    /// When reading them failed last, by the monotonic clock.
-    failed_at: ArcSwap<Option<Duration>>,
-    /// Held by whoever reads them.
-    loading: Arc<Mutex<()>>,
 }
 
 impl KeyRing {
@@ -104,9 +67,11 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// - [`Encryption`](KeyRingErrorKind::Encryption): the stored keys are encrypted with another key
-    ///   than the settings', or one of both is encrypted and the other not.
-    /// - [`Corrupt`](KeyRingErrorKind::Corrupt): a stored key is not what was written.
+    /// - [`Encryption`](KeyRingErrorKind::Encryption): a stored key, of whichever tenant, is encrypted
+    ///   with another key than the settings', or is encrypted and the settings have no key, or the
+    ///   reverse.
+    /// - [`Corrupt`](KeyRingErrorKind::Corrupt): a stored key is not what was written. Those of tenants
+    ///   with keys of their own are read when they are needed.
     /// - [`Unavailable`](KeyRingErrorKind::Unavailable): the database cannot be asked.
     pub async fn open(
         store: Store,
@@ -128,14 +93,14 @@ impl KeyRing {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeyRingError> {
         let ring = Self::unread(store, settings, schedule, clock)?;
-        if matches!(ring.0.at_rest, AtRest::Clear) {
+        if matches!(ring.0.keeper.at_rest, AtRest::Clear) {
             tracing::warn!(
                 "signing keys are stored without encryption: whoever reads the database can sign \
                  tokens; set `key_encryption_key_file`"
             );
         }
         if ring.0.per_tenant {
-            ring.0.try_some_tenant().await?;
+            ring.0.keeper.suits_tenants().await?;
         } else {
             ring.keys(&KeyOwner::Shared).await?;
         }
@@ -143,7 +108,7 @@ impl KeyRing {
     }
 
     /// The same without a look at the stored keys, so that one that cannot be read can be
-    /// [retired](Self::retire).
+    /// [listed](Self::list) and [retired](Self::retire).
     ///
     /// # Errors
     ///
@@ -154,11 +119,9 @@ impl KeyRing {
         schedule: Schedule,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeyRingError> {
+        let at_rest = AtRest::new(settings.key_encryption_key())?;
         Ok(Self(Arc::new(Ring {
-            store,
-            schedule,
-            at_rest: AtRest::new(settings.key_encryption_key())?,
-            clock,
+            keeper: Keeper { store, schedule, at_rest, clock },
             per_tenant: settings.issuer().has_tenant(),
             shared: Arc::new(Slot::new(KeyOwner::Shared)),
             tenants: Cache::new(CAPACITY),
@@ -168,7 +131,7 @@ impl KeyRing {
     /// The time by the clock of the ring, since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> Duration {
-        self.0.clock.unix()
+        self.0.keeper.clock.unix()
     }
 
     /// Whose keys sign the tokens of `tenant`: everybody's, or its own.
@@ -191,18 +154,28 @@ impl KeyRing {
     /// - As [`open`](Self::open).
     pub async fn keys(&self, owner: &KeyOwner) -> Result<Arc<SigningKeys>, KeyRingError> {
         let slot = self.0.slot(owner)?;
-        let now = self.0.clock.monotonic();
-        if let Some(keys) = slot.keys.load_full() {
-            let age = now.saturating_sub(keys.read_at());
-            if age > REFRESH && age <= FRESH {
+        match slot.at_hand(self.0.keeper.clock.monotonic()) {
+            AtHand::Fresh(keys) => Ok(keys),
+            AtHand::Ageing(keys) => {
                 self.refresh(&slot);
+                Ok(keys)
             }
-            if age <= FRESH {
-                return Ok(keys);
-            }
+            AtHand::Old => self.0.load(&slot, slot.lock().await).await,
         }
-        let guard = Arc::clone(&slot.loading).lock_owned().await;
-        self.0.load(&slot, guard).await
+    }
+
+    /// Returns what is stored about the keys of `owner`, also about those that cannot be read. It makes
+    /// and changes none.
+    ///
+    /// # Errors
+    ///
+    /// - [`UnknownTenant`](KeyRingErrorKind::UnknownTenant): the issuer has keys for all tenants and
+    ///   this asks for those of one, or the reverse.
+    /// - [`Unavailable`](KeyRingErrorKind::Unavailable): the database cannot be asked.
+    pub async fn list(&self, owner: &KeyOwner) -> Result<Vec<KeyInfo>, KeyRingError> {
+        self.0.slot(owner)?;
+        let stored = self.0.keeper.store.signing_keys(owner).await?;
+        Ok(stored.iter().map(|stored| KeyInfo::of(stored, self.now())).collect())
     }
 
     /// Signs an access token with the key whose turn it is ([RFC 9068]).
@@ -225,7 +198,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// - [`TooManyKeys`](KeyRingErrorKind::TooManyKeys): others have to go first, with the time.
+    /// - [`TooManyKeys`](KeyRingErrorKind::TooManyKeys): others have to go first, with time.
     /// - As [`keys`](Self::keys).
     pub async fn rotate(&self, owner: &KeyOwner) -> Result<Arc<SigningKeys>, KeyRingError> {
         self.hand_over(owner, false).await
@@ -243,60 +216,34 @@ impl KeyRing {
 
     /// Withdraws a key that leaked: it is removed, and if it was the one that signs, the next one signs
     /// at once. What it signed is refused by every resource server that asks for keys after that.
+    /// Returns what is stored then.
+    ///
+    /// It works whether this key, or another, can be read or not. Where one is stored in a way that is
+    /// not this ring's, no new key is made: that is for who can read those that there are.
     ///
     /// # Errors
     ///
     /// - [`UnknownKey`](KeyRingErrorKind::UnknownKey): the owner has no key `kid`.
-    /// - As [`keys`](Self::keys). If another key cannot be read, this one is withdrawn all the same.
-    pub async fn retire(
-        &self,
-        owner: &KeyOwner,
-        kid: &str,
-    ) -> Result<Arc<SigningKeys>, KeyRingError> {
-        let slot = self.0.slot(owner)?;
-        let guard = Arc::clone(&slot.loading).lock_owned().await;
-        let stored = self.0.store.signing_keys(owner).await?;
+    /// - [`UnknownTenant`](KeyRingErrorKind::UnknownTenant): as [`list`](Self::list).
+    /// - [`Unavailable`](KeyRingErrorKind::Unavailable): the database cannot be asked.
+    pub async fn retire(&self, owner: &KeyOwner, kid: &str) -> Result<Vec<KeyInfo>, KeyRingError> {
+        let (slot, keeper) = (self.0.slot(owner)?, &self.0.keeper);
+        let guard = slot.lock().await;
+        let stored = keeper.store.signing_keys(owner).await?;
         if !stored.iter().any(|stored| stored.kid == kid) {
             let what = format!("there is no signing key `{kid}`");
             return Err(KeyRingError::new(KeyRingErrorKind::UnknownKey, what));
         }
-        let plan = |keys: &[KeyTimes<'_>], now| self.0.schedule.withdraw(keys, kid, now);
-        let stored = self.0.change(owner, stored, plan).await?;
-        self.0.take(&slot, stored, guard)
-    }
-
-    /// Encrypts every stored key with `key`, or leaves it in clear if that is `None`, and returns how
-    /// many there are. For an issuer that is not running: replicas with the old key stop working.
-    ///
-    /// `before` is what they are encrypted with now.
-    ///
-    /// # Errors
-    ///
-    /// - [`Encryption`](KeyRingErrorKind::Encryption): a key is not stored as `before` says.
-    /// - [`Corrupt`](KeyRingErrorKind::Corrupt): a stored key is not what was written.
-    /// - [`Unavailable`](KeyRingErrorKind::Unavailable): the database cannot be asked.
-    ///
-    /// The keys of one owner are changed all or none. After an error, those of some owners may be
-    /// changed and those of others not.
-    pub async fn reencrypt(
-        store: &Store,
-        before: Option<&KeyEncryptionKey>,
-        key: Option<&KeyEncryptionKey>,
-    ) -> Result<usize, KeyRingError> {
-        let (before, after) = (AtRest::new(before)?, AtRest::new(key)?);
-        let mut count = reencrypt(store, &KeyOwner::Shared, &before, &after).await?;
-        let mut last = None;
-        loop {
-            let page = store.tenants(last.as_ref(), SAMPLE).await?;
-            for tenant in &page {
-                let owner = KeyOwner::Tenant(tenant.id.clone());
-                count += reencrypt(store, &owner, &before, &after).await?;
-            }
-            match page.into_iter().last() {
-                Some(tenant) => last = Some(tenant.id),
-                None => return Ok(count),
-            }
+        let plan = |keys: &[KeyTimes<'_>], now| keeper.schedule.withdraw(keys, kid, now);
+        let mut left = keeper.change(owner, stored, plan).await?;
+        slot.forget(guard);
+        // It is withdrawn, whatever comes of the rest: who needs keys next makes what is missing.
+        if !left.is_empty()
+            && let Ok(kept) = keeper.keep_up(owner, left.clone()).await
+        {
+            left = kept;
         }
+        Ok(left.iter().map(|stored| KeyInfo::of(stored, self.now())).collect())
     }
 
     async fn hand_over(
@@ -306,23 +253,25 @@ impl KeyRing {
     ) -> Result<Arc<SigningKeys>, KeyRingError> {
         // Also makes the first keys, and finds out whether there is such an owner.
         self.keys(owner).await?;
-        let slot = self.0.slot(owner)?;
-        let guard = Arc::clone(&slot.loading).lock_owned().await;
-        let stored = self.0.store.signing_keys(owner).await?;
+        let (slot, keeper) = (self.0.slot(owner)?, &self.0.keeper);
+        let guard = slot.lock().await;
+        let read_at = keeper.clock.monotonic();
+        let stored = keeper.store.signing_keys(owner).await?;
+        keeper.suits(owner, &stored)?;
         if stored.len() >= MOST_KEYS {
             return Err(KeyRingError::new(
                 KeyRingErrorKind::TooManyKeys,
                 format!("there are {} keys: wait until some are not needed any more", stored.len()),
             ));
         }
-        let plan = |keys: &[KeyTimes<'_>], now| self.0.schedule.rotate(keys, hurry, now);
-        let stored = self.0.change(owner, stored, plan).await?;
-        self.0.take(&slot, stored, guard)
+        let plan = |keys: &[KeyTimes<'_>], now| keeper.schedule.rotate(keys, hurry, now);
+        let stored = keeper.change(owner, stored, plan).await?;
+        slot.take(keeper, stored, read_at, guard)
     }
 
     /// Reads keys again in a task of its own, unless somebody does.
     fn refresh(&self, slot: &Arc<Slot>) {
-        let Ok(guard) = Arc::clone(&slot.loading).try_lock_owned() else { return };
+        let Some(guard) = slot.try_lock() else { return };
         let (ring, slot) = (Arc::clone(&self.0), Arc::clone(slot));
         // Whoever needs the result asks for it, and gets the error.
         tokio::spawn(async move { ring.load(&slot, guard).await.map(drop) });
@@ -346,209 +295,26 @@ impl Ring {
         }
     }
 
-    /// Reads the keys of `slot`, unless that was done while this waited for the guard.
     async fn load(
         &self,
         slot: &Slot,
         guard: OwnedMutexGuard<()>,
     ) -> Result<Arc<SigningKeys>, KeyRingError> {
-        let now = self.clock.monotonic();
-        let held = slot.keys.load_full();
-        let age = held.as_ref().map(|keys| now.saturating_sub(keys.read_at()));
-        if let Some(keys) = held.clone().filter(|_| age.is_some_and(|age| age <= REFRESH)) {
-            return Ok(keys);
-        }
-        let failed = **slot.failed_at.load();
-        let paused = failed.is_some_and(|failed| now.saturating_sub(failed) < PAUSE);
-        let error = if paused {
-            let what = "the signing keys could not be read a moment ago";
-            KeyRingError::new(KeyRingErrorKind::Unavailable, what)
-        } else {
-            match tokio::time::timeout(LOAD_LIMIT, self.read(&slot.owner)).await {
-                Ok(Ok(stored)) => return self.take(slot, stored, guard),
-                Ok(Err(error)) => error,
-                Err(_) => KeyRingError::new(
-                    KeyRingErrorKind::Unavailable,
-                    "the database took too long to tell the signing keys",
-                ),
-            }
-        };
-        self.without(slot, error, held.filter(|_| age.is_some_and(|age| age <= STALE)))
-    }
-
-    /// What is done when keys cannot be read: others are used on for a while, if that is all.
-    fn without(
-        &self,
-        slot: &Slot,
-        error: KeyRingError,
-        held: Option<Arc<SigningKeys>>,
-    ) -> Result<Arc<SigningKeys>, KeyRingError> {
-        match error.kind() {
-            KeyRingErrorKind::UnknownTenant => {
-                if let KeyOwner::Tenant(tenant) = &slot.owner {
-                    self.tenants.invalidate(tenant);
-                }
-                Err(error)
-            }
-            KeyRingErrorKind::Unavailable => {
-                let now = self.clock.monotonic();
-                let failed = **slot.failed_at.load();
-                if failed.is_none_or(|failed| now.saturating_sub(failed) >= PAUSE) {
-                    slot.failed_at.store(Arc::new(Some(now)));
-                    tracing::warn!(held = held.is_some(), "{error}");
-                }
-                held.ok_or(error)
-            }
-            _ => Err(error),
-        }
-    }
-
-    /// Makes the keys that were read those at hand.
-    fn take(
-        &self,
-        slot: &Slot,
-        stored: Vec<StoredKey>,
-        _guard: OwnedMutexGuard<()>,
-    ) -> Result<Arc<SigningKeys>, KeyRingError> {
-        let before = slot.keys.load_full();
-        let keys = SigningKeys::prepare(
-            &slot.owner,
-            stored,
-            &self.at_rest,
-            before.as_deref(),
-            self.schedule.jwks_max_age(),
-            self.clock.monotonic(),
-        )?;
-        let keys = Arc::new(keys);
-        slot.keys.store(Some(Arc::clone(&keys)));
-        Ok(keys)
-    }
-
-    /// Reads the keys of `owner`, and does what is due.
-    async fn read(&self, owner: &KeyOwner) -> Result<Vec<StoredKey>, KeyRingError> {
-        let stored = self.store.signing_keys(owner).await?;
-        if let (KeyOwner::Tenant(tenant), true) = (owner, stored.is_empty())
-            && self.store.tenant(tenant).await?.is_none()
+        let loaded = slot.load(&self.keeper, guard).await;
+        if let (Err(error), KeyOwner::Tenant(tenant)) = (&loaded, slot.owner())
+            && error.kind() == KeyRingErrorKind::UnknownTenant
         {
-            let what = "there is no such tenant";
-            return Err(KeyRingError::new(KeyRingErrorKind::UnknownTenant, what));
+            self.tenants.invalidate(tenant);
         }
-        self.change(owner, stored, |keys, now| self.schedule.plan(keys, now)).await
+        loaded
     }
-
-    /// Does what `plan` says about the keys of `owner`, of which `stored` is what is known. Usually that
-    /// is nothing, and the database is not asked.
-    async fn change(
-        &self,
-        owner: &KeyOwner,
-        mut stored: Vec<StoredKey>,
-        plan: impl Fn(&[KeyTimes<'_>], Duration) -> Vec<Step>,
-    ) -> Result<Vec<StoredKey>, KeyRingError> {
-        let steps_for =
-            |stored: &[StoredKey], now| plan(&stored.iter().map(times).collect::<Vec<_>>(), now);
-        // More than one round only if another replica changed the keys between the lines.
-        for _ in 0..4 {
-            let steps = steps_for(&stored, self.clock.unix());
-            if steps.is_empty() {
-                return Ok(stored);
-            }
-            // Before the transaction: others wait for that.
-            let made = self.make(owner, missing(&steps)).await?;
-            let mut done = false;
-            stored = self
-                .store
-                .change_keys(owner, |stored| {
-                    let now = self.clock.unix();
-                    let changes = changes(steps_for(stored, now), stored, made, now);
-                    done = changes.is_some();
-                    changes.unwrap_or_default()
-                })
-                .await?;
-            if done {
-                return Ok(stored);
-            }
-        }
-        let what = "others change the signing keys all the time";
-        Err(KeyRingError::new(KeyRingErrorKind::Unavailable, what))
-    }
-
-    async fn make(&self, owner: &KeyOwner, count: usize) -> Result<Vec<MadeKey>, KeyRingError> {
-        let algorithm = self.schedule.algorithm();
-        let mut made = Vec::with_capacity(count);
-        for _ in 0..count {
-            let key = if SigningKey::is_slow(algorithm) {
-                let key =
-                    tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await;
-                key.map_err(|_| CryptoError)??
-            } else {
-                SigningKey::generate(algorithm)?
-            };
-            made.push(MadeKey::new(owner, &key, &self.at_rest)?);
-        }
-        Ok(made)
-    }
-
-    /// Finds out at the start whether the keys of tenants can be decrypted: with the first that has
-    /// some. Reading them all would take long where there are many.
-    async fn try_some_tenant(&self) -> Result<(), KeyRingError> {
-        for tenant in self.store.tenants(None, SAMPLE).await? {
-            let owner = KeyOwner::Tenant(tenant.id);
-            let stored = self.store.signing_keys(&owner).await?;
-            if !stored.is_empty() {
-                let (max_age, now) = (self.schedule.jwks_max_age(), self.clock.monotonic());
-                SigningKeys::prepare(&owner, stored, &self.at_rest, None, max_age, now)?;
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Slot {
-    fn new(owner: KeyOwner) -> Self {
-        Self {
-            owner,
-            keys: ArcSwapOption::empty(),
-            failed_at: ArcSwap::from_pointee(None),
-            loading: Arc::default(),
-        }
-    }
-}
-
-async fn reencrypt(
-    store: &Store,
-    owner: &KeyOwner,
-    before: &AtRest,
-    after: &AtRest,
-) -> Result<usize, KeyRingError> {
-    if store.signing_keys(owner).await?.is_empty() {
-        return Ok(0);
-    }
-    let mut outcome = Ok(());
-    let stored = store
-        .change_keys(owner, |stored| {
-            let changed = stored.iter().map(|stored| {
-                let about = about(owner, &stored.kid, stored.algorithm);
-                let private = before
-                    .read(&about, &stored.private_key)
-                    .map_err(|why| KeyRingError::unreadable(&stored.kid, why))?;
-                let private_key = after.write(&about, &private)?;
-                Ok(KeyChange::Replace(StoredKey { private_key, ..stored.clone() }))
-            });
-            changed.collect::<Result<Vec<_>, KeyRingError>>().unwrap_or_else(|error| {
-                outcome = Err(error);
-                Vec::new()
-            })
-        })
-        .await?;
-    outcome.map(|()| stored.len())
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRing")
-            .field("schedule", &self.0.schedule)
-            .field("at_rest", &self.0.at_rest)
+            .field("schedule", &self.0.keeper.schedule)
+            .field("at_rest", &self.0.keeper.at_rest)
             .field("per_tenant", &self.0.per_tenant)
             .finish_non_exhaustive()
     }

@@ -162,11 +162,11 @@ impl Schedule {
     }
 
     /// What to do so that the key `kid` neither signs nor is published any more. If it signs, the
-    /// next one takes over at once.
+    /// next one takes over at once. No key is made: that is for the next plan.
     pub(crate) fn withdraw(&self, keys: &[KeyTimes<'_>], kid: &str, now: Duration) -> Vec<Step> {
         let mut draft = Draft::new(self, keys, now);
         draft.keys.retain(|key| key.name != Name::Stored(kid));
-        draft.keep_up();
+        draft.close_ranks();
         draft.steps(keys)
     }
 }
@@ -321,18 +321,25 @@ impl<'a> Draft<'a> {
 
     /// Nothing signs: these are the first keys, or the one that signed was withdrawn.
     fn begin(&mut self) -> KeyTimes<'a> {
-        let now = self.now;
-        match self.next() {
-            // A key that was published, even for a short time or for another algorithm, is better than
-            // one that nobody has seen.
-            Some(next) => {
-                self.change(next.name, |key| key.active_at = now);
-                KeyTimes { active_at: now, ..next }
-            }
-            // In force since a while ago: so a replica whose clock is behind uses it too, and does not
-            // make another.
-            None => self.create(now.saturating_sub(CLOCK_SKEW)),
-        }
+        // A key that was published, even for a short time or for another algorithm, is better than one
+        // that nobody has seen. One that is made is in force since a while ago: so a replica whose
+        // clock is behind uses it too, and does not make another.
+        self.step_in().unwrap_or_else(|| self.create(self.now.saturating_sub(CLOCK_SKEW)))
+    }
+
+    /// The next key takes over now, if there is one.
+    fn step_in(&mut self) -> Option<KeyTimes<'a>> {
+        let (next, now) = (self.next()?, self.now);
+        self.change(next.name, |key| key.active_at = now);
+        Some(KeyTimes { active_at: now, ..next })
+    }
+
+    /// A key left: one of the others signs, and gives way to none that left.
+    fn close_ranks(&mut self) {
+        let signer = signer(&self.keys, self.now).copied();
+        let Some(signer) = signer.or_else(|| self.step_in()) else { return };
+        let next = self.next().map(|next| next.active_at);
+        self.change(signer.name, |key| key.retired_at = next);
     }
 
     /// The key that follows `signer`, with the time when it does.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use tenantry_core::Algorithm;
 
@@ -47,10 +48,27 @@ pub struct KeyInfo {
     pub retired_at: Option<Duration>,
     /// When it is not published any more.
     pub removed_at: Option<Duration>,
+    /// Whether its private key is encrypted in the database.
+    pub encrypted: bool,
+}
+
+impl KeyInfo {
+    pub(super) fn of(stored: &StoredKey, now: Duration) -> Self {
+        Self {
+            kid: stored.kid.clone(),
+            algorithm: stored.algorithm,
+            state: times(stored).state(now),
+            published_at: stored.published_at,
+            active_at: stored.active_at,
+            retired_at: stored.retired_at,
+            removed_at: stored.removed_at,
+            encrypted: stored.private_key.encryption.is_some(),
+        }
+    }
 }
 
 impl SigningKeys {
-    /// Prepares what was stored. Keys that `before` has already are not read again.
+    /// Prepares what was stored. Keys that `before` has are not read again.
     pub(super) fn prepare(
         owner: &KeyOwner,
         stored: Vec<StoredKey>,
@@ -73,13 +91,11 @@ impl SigningKeys {
         Ok(Self { keys, jwks, read_at })
     }
 
+    /// The key that `stored` names. A name is the thumbprint of a public key, so there is one private
+    /// key for it, also if it was encrypted meanwhile with what this process cannot decrypt.
     fn held(&self, stored: &StoredKey) -> Option<Arc<SigningKey>> {
-        let same = |held: &&Held| {
-            held.stored.private_key == stored.private_key
-                && held.stored.kid == stored.kid
-                && held.stored.algorithm == stored.algorithm
-        };
-        self.keys.iter().find(same).map(|held| Arc::clone(&held.key))
+        let held = self.keys.iter().find(|held| held.stored.kid == stored.kid)?;
+        Some(Arc::clone(&held.key))
     }
 
     /// The key set, as it is published: public keys only ([RFC 7517 §5]).
@@ -93,18 +109,7 @@ impl SigningKeys {
     /// The keys as they stand at `now`, since the Unix epoch, in the order in which they sign.
     #[must_use]
     pub fn list(&self, now: Duration) -> Vec<KeyInfo> {
-        self.keys
-            .iter()
-            .map(|held| KeyInfo {
-                kid: held.stored.kid.clone(),
-                algorithm: held.stored.algorithm,
-                state: times(&held.stored).state(now),
-                published_at: held.stored.published_at,
-                active_at: held.stored.active_at,
-                retired_at: held.stored.retired_at,
-                removed_at: held.stored.removed_at,
-            })
-            .collect()
+        self.keys.iter().map(|held| KeyInfo::of(&held.stored, now)).collect()
     }
 
     pub(super) const fn read_at(&self) -> Duration {
@@ -129,13 +134,36 @@ fn read(
     stored: &StoredKey,
     at_rest: &AtRest,
 ) -> Result<SigningKey, KeyRingError> {
-    let private = at_rest
+    named(owner, stored, &decrypted(owner, stored, at_rest)?)
+}
+
+/// The same as it is stored, without encryption.
+pub(super) fn read_private(
+    owner: &KeyOwner,
+    stored: &StoredKey,
+    at_rest: &AtRest,
+) -> Result<Zeroizing<Vec<u8>>, KeyRingError> {
+    let private = decrypted(owner, stored, at_rest)?;
+    named(owner, stored, &private)?;
+    Ok(private)
+}
+
+fn decrypted(
+    owner: &KeyOwner,
+    stored: &StoredKey,
+    at_rest: &AtRest,
+) -> Result<Zeroizing<Vec<u8>>, KeyRingError> {
+    at_rest
         .read(&about(owner, &stored.kid, stored.algorithm), &stored.private_key)
-        .map_err(|why| KeyRingError::unreadable(&stored.kid, why))?;
-    let key = SigningKey::from_pkcs8(stored.algorithm, &private).ok();
+        .map_err(|why| KeyRingError::unreadable(owner, &stored.kid, why))
+}
+
+/// The key, if the private key is the one that its name says.
+fn named(owner: &KeyOwner, stored: &StoredKey, private: &[u8]) -> Result<SigningKey, KeyRingError> {
+    let key = SigningKey::from_pkcs8(stored.algorithm, private).ok();
     // The name is the thumbprint, so a key under another's name is found out.
     key.filter(|key| key.kid() == stored.kid).ok_or_else(|| {
-        let what = format!("signing key `{}` is stored with another private key", stored.kid);
-        KeyRingError::new(KeyRingErrorKind::Corrupt, what)
+        let what = "is stored with another private key";
+        KeyRingError::about(KeyRingErrorKind::Corrupt, owner, &stored.kid, what)
     })
 }

@@ -2,13 +2,25 @@
 
 use super::database::{in_transaction, on_reader};
 use super::error::{is_duplicate, is_orphan};
-use super::rows::{KeyRow, millis, owner_text};
+use super::rows::{KeyRow, key_owner, millis, owner_text};
 use super::{Store, StoreError, StoreErrorKind};
 use crate::records::{KeyChange, KeyOwner, StoredKey};
 
 const KEYS_OF_OWNER: &str = "SELECT kid, algorithm, private_key, encryption, public_jwk, \
     published_at, active_at, retired_at, removed_at FROM signing_key WHERE owner = $1 \
     ORDER BY active_at, kid";
+
+const OWNERS: &str = "SELECT DISTINCT owner FROM signing_key ORDER BY owner";
+
+const STORED_OTHERWISE: &str = "SELECT owner, kid, encryption FROM signing_key \
+    WHERE owner <> '' AND encryption IS DISTINCT FROM $1 ORDER BY owner, active_at, kid LIMIT 1";
+
+/// A key by its name, and what it is encrypted with.
+pub(crate) struct NamedKey {
+    pub(crate) owner: KeyOwner,
+    pub(crate) kid: String,
+    pub(crate) encryption: Option<String>,
+}
 
 /// Binds a key to `$1` and `$3` to `$10`, and its owner to `$2`.
 macro_rules! bind_key {
@@ -37,6 +49,24 @@ impl Store {
         let rows: Vec<KeyRow> = on_reader!(self, pool =>
             sqlx::query_as(KEYS_OF_OWNER).bind(owner_text(owner)).fetch_all(pool).await)?;
         rows.into_iter().map(StoredKey::try_from).collect()
+    }
+
+    /// Returns everybody who has keys.
+    pub(crate) async fn key_owners(&self) -> Result<Vec<KeyOwner>, StoreError> {
+        let owners: Vec<String> =
+            on_reader!(self, pool => sqlx::query_scalar(OWNERS).fetch_all(pool).await)?;
+        owners.iter().map(|owner| key_owner(owner)).collect()
+    }
+
+    /// Returns the first key of a tenant that is stored with another `encryption` than this.
+    pub(crate) async fn key_stored_otherwise(
+        &self,
+        encryption: Option<&str>,
+    ) -> Result<Option<NamedKey>, StoreError> {
+        let found: Option<(String, String, Option<String>)> = on_reader!(self, pool =>
+            sqlx::query_as(STORED_OTHERWISE).bind(encryption).fetch_optional(pool).await)?;
+        let Some((owner, kid, encryption)) = found else { return Ok(None) };
+        Ok(Some(NamedKey { owner: key_owner(&owner)?, kid, encryption }))
     }
 
     /// Shows the keys of `owner` to `change`, makes the changes that it asks for, all or none, and

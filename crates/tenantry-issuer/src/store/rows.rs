@@ -254,3 +254,10 @@ pub(super) fn owner_text(owner: &KeyOwner) -> &str {
         KeyOwner::Tenant(tenant) => tenant.as_str(),
     }
 }
+
+pub(super) fn key_owner(text: &str) -> Result<KeyOwner, StoreError> {
+    match text {
+        "" => Ok(KeyOwner::Shared),
+        tenant => tenant_id(tenant).map(KeyOwner::Tenant),
+    }
+}

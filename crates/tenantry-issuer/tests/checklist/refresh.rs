@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use tenantry_issuer::{Settings, TenantStatus};
+use tenantry_issuer::{FamilyId, NewFamily, RefreshToken, Settings, TenantStatus};
 
-use crate::stack::{INTROSPECT, ISSUER, REVOKE, Sent, Stack, TOKEN, claims};
+use crate::stack::{INTROSPECT, ISSUER, NOW, REVOKE, Sent, Stack, TOKEN, claims};
 
 async fn first(stack: &Stack) -> String {
     refresh_token(&stack.token_for("renewing").tokens().await)
@@ -83,6 +83,7 @@ async fn a25_scope_narrows_for_one_access_token_and_never_widens() {
     let narrow = narrow.tokens().await;
     assert_eq!(narrow["scope"], "tenant1.journal.read");
     assert_eq!(claims(&narrow)["scope"], "tenant1.journal.read");
+    assert_eq!(stack.last_event().scopes, ["journal.read"]);
     let token = refresh_token(&narrow);
     // Registered for this client, but not granted then.
     for (scope, reason) in [
@@ -113,6 +114,59 @@ async fn a25_a_scope_that_is_not_registered_any_more_is_not_renewed() {
     assert_eq!(answer.json()["error"], "invalid_grant");
     let tokens = stack.token_for("renewing").tokens().await;
     assert_eq!(tokens["scope"], "tenant1.journal.read");
+}
+
+/// A family of the client `renewing` with these scopes and audiences, whatever it is registered for.
+async fn granted(stack: &Stack, scopes: &[&str], audiences: &[&str]) -> String {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let id = FamilyId::generate().unwrap();
+    let token = RefreshToken::generate(id).unwrap();
+    let family = NewFamily {
+        id,
+        tenant: "tenant1".parse().unwrap(),
+        client: "renewing".parse().unwrap(),
+        scopes: texts(scopes).into_iter().collect(),
+        audiences: texts(audiences),
+        token: token.hash(),
+        created_at: NOW,
+        expires_at: NOW + Duration::from_secs(24 * 60 * 60),
+    };
+    assert!(stack.store.open_family(&family).await.unwrap());
+    token.expose().to_owned()
+}
+
+#[tokio::test]
+async fn a25_of_what_was_granted_only_what_is_still_registered_is_renewed() {
+    let stack = Stack::new().await;
+    let own = "https://api.erp.example/tenant1";
+    // As if the client had been registered for `admin` then.
+    let token = granted(&stack, &["admin", "finance.write"], &[own]).await;
+
+    for scope in ["admin", "tenant1.admin", "finance.write admin"] {
+        let answer = renew(&stack, "tenant1", "renewing", &token).with("scope", scope).send().await;
+        answer.assert_refused(400, "invalid_scope", "scope_unregistered");
+    }
+    let tokens = renew(&stack, "tenant1", "renewing", &token).tokens().await;
+    assert_eq!(tokens["scope"], "tenant1.finance.write");
+    assert_eq!(claims(&tokens)["scope"], "tenant1.finance.write");
+    // And one that has nothing left gets nothing, not everything.
+    let token = granted(&stack, &["admin"], &[own]).await;
+    let tokens = renew(&stack, "tenant1", "renewing", &token).tokens().await;
+    assert!(claims(&tokens).get("scope").is_none());
+}
+
+#[tokio::test]
+async fn a26_an_audience_that_is_not_the_clients_any_more_is_not_renewed() {
+    let stack = Stack::new().await;
+    for foreign in ["https://api.erp.example/tenant2", "https://hr.erp.example/tenant1"] {
+        let token = granted(&stack, &["finance.write"], &[foreign]).await;
+        let answer = renew(&stack, "tenant1", "renewing", &token).send().await;
+        answer.assert_refused(400, "invalid_target", "audience_none");
+        let own = "https://api.erp.example/tenant1";
+        let token = granted(&stack, &["finance.write"], &[own, foreign]).await;
+        let tokens = renew(&stack, "tenant1", "renewing", &token).tokens().await;
+        assert_eq!(claims(&tokens)["aud"], own);
+    }
 }
 
 #[tokio::test]
@@ -173,6 +227,22 @@ async fn a27_the_grace_ends_when_the_successor_is_used() {
 
     answer.assert_invalid_grant("refresh_token_reused");
     assert!(!is_live(&stack, &third).await);
+}
+
+/// Whoever stole it does not get around that by asking for something that is refused anyway.
+#[tokio::test]
+async fn a27_a_token_that_is_used_again_revokes_its_family_whatever_else_is_wrong() {
+    for (name, value) in [("scope", "admin"), ("resource", "https://elsewhere.example")] {
+        let stack = Stack::new().await;
+        let first = first(&stack).await;
+        let second = refresh_token(&renew(&stack, "tenant1", "renewing", &first).tokens().await);
+        let third = refresh_token(&renew(&stack, "tenant1", "renewing", &second).tokens().await);
+
+        let again = renew(&stack, "tenant1", "renewing", &first).with(name, value).send().await;
+
+        again.assert_invalid_grant("refresh_token_reused");
+        assert!(!is_live(&stack, &third).await);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Signing keys over a database, the tokens that they sign, and what is published of them.
 #![expect(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -8,7 +9,12 @@
 
 mod at_rest;
 mod claims;
+mod fixture;
 mod metadata;
+#[path = "../store/on_both.rs"]
+mod on_both;
+#[path = "../store/postgres.rs"]
+mod postgres;
 mod replicas;
 mod resource_server;
 mod ring;

@@ -216,9 +216,12 @@ async fn a53_the_next_key_is_published_before_it_signs_and_a_retired_one_until_i
 
 #[tokio::test]
 async fn a54_documents_have_an_etag_and_a_max_age_and_may_be_read_by_any_page() {
-    let site = Site::new(settings()).await;
-    let documents =
-        [site.keys("tenant1").await.jwks().clone(), oauth(&site.settings, None).unwrap()];
+    let site = Site::new(settings().openid_configuration(true)).await;
+    let documents = [
+        site.keys("tenant1").await.jwks().clone(),
+        oauth(&site.settings, None).unwrap(),
+        openid(&site.settings, None).unwrap(),
+    ];
     let mut tags = BTreeSet::new();
     for document in &documents {
         let answer = get(document);
@@ -239,11 +242,17 @@ async fn a54_documents_have_an_etag_and_a_max_age_and_may_be_read_by_any_page() 
                 assert_eq!(answer.headers()["access-control-allow-origin"], "*");
             }
         }
+        // A page may see the tag, to ask with it.
+        assert_eq!(answer.headers()["access-control-expose-headers"], "etag");
         let other = [(http::header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""))];
-        let answer = document.answer(&Method::GET, &other.into_iter().collect());
+        let mut headers: HeaderMap = other.into_iter().collect();
+        let answer = document.answer(&Method::GET, &headers);
         assert_eq!(answer.status(), StatusCode::OK);
+        headers.append(http::header::IF_NONE_MATCH, etag);
+        let answer = document.answer(&Method::GET, &headers);
+        assert_eq!(answer.status(), StatusCode::NOT_MODIFIED, "a list may have several lines");
     }
-    assert_eq!(tags.len(), 2);
+    assert_eq!(tags.len(), 3);
     // Another set, another tag.
     site.ring.rotate_at_once(&KeyOwner::Shared).await.unwrap();
     let answer = get(site.keys("tenant1").await.jwks());
@@ -267,6 +276,7 @@ fn a54_other_methods_are_not_for_documents() {
     assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
     assert_eq!(preflight.headers()["access-control-allow-methods"], "GET, HEAD");
     assert_eq!(preflight.headers()["access-control-allow-headers"], "if-none-match");
+    assert_eq!(preflight.headers()["access-control-max-age"], "86400");
 
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let answer = document.answer(&method, &HeaderMap::new());

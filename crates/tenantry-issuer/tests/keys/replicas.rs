@@ -1,46 +1,51 @@
 //! Several processes over one database.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use tenantry_issuer::{KeyOwner, Store};
+use tenantry_issuer::{
+    EncryptedKeys, KeyEncryptionKey, KeyOwner, KeyRing, KeyRingErrorKind, SettingsBuilder,
+};
 
+use crate::fixture::Fixture;
+use crate::on_both::on_both;
 use crate::resource_server::verify;
-use crate::site::{DAY, ISSUER, MINUTE, SECOND, Site, T, per_tenant, settings, tenant};
+use crate::site::{DAY, ISSUER, MINUTE, SECOND, Site, T, per_tenant, settings};
 
-/// Replicas that share nothing but a file.
-async fn replicas(count: usize, issuer_per_tenant: bool) -> (tempfile::TempDir, Vec<Site>) {
-    let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", directory.path().join("issuer.db").display());
-    let store = Store::open(&url).await.unwrap();
-    store.add_tenant(&tenant("tenant1")).await.unwrap();
-    let open = (0..count).map(|_| async {
-        let store = Store::open(&url).await.unwrap();
-        let settings = if issuer_per_tenant { per_tenant() } else { settings() };
-        Site::over(store, settings).await.unwrap()
-    });
-    let sites = join_all(open).await;
-    (directory, sites)
+on_both! {
+    replicas_that_start_together_make_the_first_keys_once,
+    replicas_of_an_issuer_per_tenant_make_the_first_keys_once,
+    replicas_that_find_a_rotation_due_together_rotate_once,
+    a_change_at_one_replica_is_seen_by_the_others_within_30_seconds,
+    a_replica_in_use_reads_changes_in_the_background,
+    all_replicas_change_keys_at_the_moment_that_was_arranged,
+    what_a_replica_signs_that_has_not_heard_of_a_rotation_is_accepted_to_its_end,
+    a_start_finds_a_key_of_a_tenant_that_is_stored_otherwise,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn replicas_that_start_together_make_the_first_keys_once() {
-    for issuer_per_tenant in [false, true] {
-        let (_directory, sites) = replicas(4, issuer_per_tenant).await;
+async fn replicas_that_start_together_make_the_first_keys_once(fixture: Fixture) {
+    start_together(fixture, settings()).await;
+}
 
-        let published = join_all(sites.iter().map(|site| site.published("tenant1"))).await;
+async fn replicas_of_an_issuer_per_tenant_make_the_first_keys_once(fixture: Fixture) {
+    start_together(fixture, per_tenant()).await;
+}
 
-        let owner = sites[0].owner("tenant1");
-        let stored = sites[0].store.signing_keys(&owner).await.unwrap();
-        assert_eq!(stored.len(), 2);
-        for published in &published {
-            assert_eq!(*published, published[..]);
-            assert_eq!(published, &stored.iter().map(|key| key.kid.clone()).collect::<Vec<_>>());
-        }
+async fn start_together(fixture: Fixture, settings: SettingsBuilder) {
+    let sites = fixture.replicas(4, settings).await;
+
+    let published = join_all(sites.iter().map(|site| site.published("tenant1"))).await;
+
+    let owner = sites[0].owner("tenant1");
+    let stored = sites[0].store.signing_keys(&owner).await.unwrap();
+    assert_eq!(stored.len(), 2);
+    for published in &published {
+        assert_eq!(published, &stored.iter().map(|key| key.kid.clone()).collect::<Vec<_>>());
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn replicas_that_find_a_rotation_due_together_rotate_once() {
-    let (_directory, sites) = replicas(4, false).await;
+async fn replicas_that_find_a_rotation_due_together_rotate_once(fixture: Fixture) {
+    let sites = fixture.replicas(4, settings()).await;
     let before = sites[0].published("tenant1").await;
     sites.iter().for_each(|site| site.clock.advance(DAY * 30));
 
@@ -55,9 +60,8 @@ async fn replicas_that_find_a_rotation_due_together_rotate_once() {
     );
 }
 
-#[tokio::test]
-async fn a_change_at_one_replica_is_seen_by_the_others_within_30_seconds() {
-    let (_directory, sites) = replicas(2, false).await;
+async fn a_change_at_one_replica_is_seen_by_the_others_within_30_seconds(fixture: Fixture) {
+    let sites = fixture.replicas(2, settings()).await;
     let [a, b] = &sites[..] else { panic!() };
     b.issue("tenant1").await.unwrap();
     let leaked = a.active("tenant1").await;
@@ -71,9 +75,8 @@ async fn a_change_at_one_replica_is_seen_by_the_others_within_30_seconds() {
     assert_eq!(b.published("tenant1").await, a.published("tenant1").await);
 }
 
-#[tokio::test]
-async fn a_replica_in_use_reads_changes_in_the_background() {
-    let (_directory, sites) = replicas(2, false).await;
+async fn a_replica_in_use_reads_changes_in_the_background(fixture: Fixture) {
+    let sites = fixture.replicas(2, settings()).await;
     let [a, b] = &sites[..] else { panic!() };
     b.clock.advance(SECOND * 21);
     a.ring.rotate_at_once(&KeyOwner::Shared).await.unwrap();
@@ -82,19 +85,16 @@ async fn a_replica_in_use_reads_changes_in_the_background() {
     assert_eq!(shown.len(), 2);
 
     // The request above started it. Time stands still, so nothing else can.
-    for _ in 0..10_000 {
-        if b.published("tenant1").await.len() == 3 {
-            return;
+    let read_again = async {
+        while b.published("tenant1").await.len() != 3 {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-        std::thread::yield_now();
-    }
-    panic!("the keys were not read again");
+    };
+    tokio::time::timeout(Duration::from_secs(60), read_again).await.unwrap();
 }
 
-#[tokio::test]
-async fn all_replicas_change_keys_at_the_moment_that_was_arranged() {
-    let (_directory, sites) = replicas(2, false).await;
+async fn all_replicas_change_keys_at_the_moment_that_was_arranged(fixture: Fixture) {
+    let sites = fixture.replicas(2, settings()).await;
     let [a, b] = &sites[..] else { panic!() };
     let [first, second] = a.published("tenant1").await.try_into().unwrap();
     a.ring.rotate(&KeyOwner::Shared).await.unwrap();
@@ -111,9 +111,10 @@ async fn all_replicas_change_keys_at_the_moment_that_was_arranged() {
     assert_eq!(a.ring.now(), T + turn);
 }
 
-#[tokio::test]
-async fn what_a_replica_signs_that_has_not_heard_of_a_rotation_is_accepted_to_its_end() {
-    let (_directory, sites) = replicas(2, false).await;
+async fn what_a_replica_signs_that_has_not_heard_of_a_rotation_is_accepted_to_its_end(
+    fixture: Fixture,
+) {
+    let sites = fixture.replicas(2, settings()).await;
     let [a, b] = &sites[..] else { panic!() };
     a.clock.advance(DAY);
     b.clock.advance(DAY);
@@ -128,4 +129,25 @@ async fn what_a_replica_signs_that_has_not_heard_of_a_rotation_is_accepted_to_it
 
     let jwks = a.jwks("tenant1").await;
     verify(ISSUER, &jwks, &a.clock, &late.token).await.unwrap();
+}
+
+async fn a_start_finds_a_key_of_a_tenant_that_is_stored_otherwise(fixture: Fixture) {
+    let sites = fixture.replicas(1, per_tenant()).await;
+    let store = sites[0].store.clone();
+    let start = async |key: Option<u8>| {
+        let key = key.map(|key| KeyEncryptionKey::new([key; 32]));
+        let settings = key.into_iter().fold(per_tenant(), SettingsBuilder::key_encryption_key);
+        Site::over(store.clone(), settings).await.map(drop).map_err(|error| error.kind())
+    };
+    let other = Err(KeyRingErrorKind::Encryption);
+
+    // There is no key yet.
+    assert_eq!((start(None).await, start(Some(1)).await), (Ok(()), Ok(())));
+    sites[0].published("tenant1").await;
+    assert_eq!((start(None).await, start(Some(1)).await), (Ok(()), other));
+    let key = KeyEncryptionKey::new([1; 32]);
+    let found = KeyRing::encrypt(&store, &key, None).await.unwrap();
+    assert_eq!(found, EncryptedKeys { now: 2, before: 0 });
+    assert_eq!((start(None).await, start(Some(1)).await), (other, Ok(())));
+    assert_eq!(start(Some(2)).await, other);
 }

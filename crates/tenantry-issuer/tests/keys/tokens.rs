@@ -113,6 +113,8 @@ async fn a35_a_token_lives_for_10_minutes_or_what_the_settings_say_in_whole_seco
 
     assert_eq!(claims(&issued)["iat"], 1_800_000_001);
     assert_eq!(claims(&issued)["exp"], 1_800_000_301);
+    // What is remembered of it is what it says.
+    assert_eq!(issued.issued_at.as_millis(), 1_800_000_001_000);
     assert_eq!(issued.expires_at - issued.issued_at, MINUTE * 5);
 }
 
@@ -212,8 +214,12 @@ async fn claims_of_the_client_come_before_those_of_its_tenant() {
     client.claims =
         json!({ "cost_center": "2", "limits": { "rows": 10 } }).as_object().unwrap().clone();
 
-    let claims = claims(&site.issue_for(&tenant, &client).await.unwrap());
+    let issued = site.issue_for(&tenant, &client).await.unwrap();
 
+    // Each is there once: a name that is there twice makes a token that is refused.
+    let jwks = site.jwks("tenant1").await;
+    verify(ISSUER, &jwks, &site.clock, &issued.token).await.unwrap();
+    let claims = claims(&issued);
     assert_eq!(claims["region"], "eu");
     assert_eq!(claims["cost_center"], "2");
     assert_eq!(claims["limits"], json!({ "rows": 10 }));

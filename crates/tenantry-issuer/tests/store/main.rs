@@ -12,6 +12,7 @@ mod cancelled;
 mod clients;
 mod fixture;
 mod keys;
+mod on_both;
 mod once;
 mod only_postgres;
 mod opening;
@@ -23,30 +24,4 @@ mod replicas;
 mod storm;
 mod tenants;
 
-/// Makes two tests of each function: one on a SQLite file, one on PostgreSQL.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$name($crate::fixture::Fixture::sqlite().await).await;
-                }
-            )*
-        }
-
-        mod postgres {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    let Some(fixture) = $crate::fixture::Fixture::postgres().await else { return };
-                    let database = fixture.database().clone();
-                    super::$name(fixture).await;
-                    database.remove().await;
-                }
-            )*
-        }
-    };
-}
-
-pub(crate) use on_both;
+pub(crate) use on_both::on_both;

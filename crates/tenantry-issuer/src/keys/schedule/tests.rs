@@ -192,6 +192,9 @@ fn a_key_that_is_withdrawn_is_gone_and_the_next_one_signs_at_once() {
 
     table.withdraw(&schedule(), "k001", T + DAY);
 
+    assert_eq!(table.states(T + DAY), [("k002", KeyState::Active)]);
+    assert_eq!(table.rows["k002"].retired_at, None, "nobody follows yet");
+    table.plan(&schedule(), T + DAY);
     assert_eq!(table.states(T + DAY), [("k002", KeyState::Active), ("k003", KeyState::Next)]);
     assert_eq!(table.rows["k002"].active_at, T + DAY);
 }
@@ -204,10 +207,37 @@ fn when_the_next_key_is_withdrawn_the_one_that_signs_goes_on() {
 
     table.withdraw(&schedule, "k002", T + MINUTE);
 
+    assert_eq!(table.rows["k001"].retired_at, None, "it does not give way to a key that left");
+    table.plan(&schedule, T + MINUTE);
     assert_eq!(table.states(T + MINUTE), [("k001", KeyState::Active), ("k003", KeyState::Next)]);
     let turn = table.rows["k003"].active_at;
     assert_eq!(turn, table.rows["k001"].active_at + schedule.rotation());
     assert_eq!(table.rows["k001"].retired_at, Some(turn));
+}
+
+#[test]
+fn when_the_next_key_is_withdrawn_the_one_after_it_is_waited_for() {
+    let schedule = schedule();
+    let mut table = started();
+    table.rotate(&schedule, false, T);
+    // Not yet taken over, and somebody is to follow already.
+    let turn = table.rows["k002"].active_at;
+    let follower = Row { active_at: turn + DAY, ..table.rows["k002"] };
+    table.rows.get_mut("k002").unwrap().retired_at = Some(turn + DAY);
+    table.rows.insert("k003".into(), follower);
+
+    table.withdraw(&schedule, "k002", T + MINUTE);
+
+    assert_eq!(table.states(T + MINUTE), [("k001", KeyState::Active), ("k003", KeyState::Next)]);
+    assert_eq!(table.rows["k001"].retired_at, Some(turn + DAY));
+}
+
+#[test]
+fn when_the_last_key_is_withdrawn_none_is_left() {
+    let mut table = started();
+    table.withdraw(&schedule(), "k002", T);
+    table.withdraw(&schedule(), "k001", T);
+    assert!(table.rows.is_empty());
 }
 
 #[test]
@@ -437,6 +467,7 @@ impl World {
                 let kids: Vec<_> = self.database.rows.keys().cloned().collect();
                 let kid = which.get(&kids).clone();
                 self.change(at, |table, schedule, now| table.withdraw(schedule, &kid, now));
+                self.change(at, |table, schedule, now| table.plan(schedule, now));
                 self.withdrawn.insert(kid);
                 self.note_hurry(at);
             }

@@ -1,0 +1,110 @@
+//! Encrypts the private keys that are stored, with a key that was not there when they were.
+
+use crate::key_encryption_key::KeyEncryptionKey;
+use crate::keys::at_rest::AtRest;
+use crate::keys::error::KeyRingError;
+use crate::keys::plan::about;
+use crate::keys::ring::KeyRing;
+use crate::keys::signing_keys::read_private;
+use crate::records::{KeyChange, KeyOwner, StoredKey};
+use crate::store::Store;
+
+/// What [`KeyRing::encrypt`] found, in numbers of signing keys.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct EncryptedKeys {
+    /// They are encrypted now.
+    pub now: usize,
+    /// They were encrypted with this key before.
+    pub before: usize,
+}
+
+impl KeyRing {
+    /// Encrypts every stored private key with `key`, whoever's it is: those in clear, and those that
+    /// are encrypted with `old`.
+    ///
+    /// An issuer that runs without `key` goes on with the keys that it has at hand. Others it cannot
+    /// read, and what it makes others cannot read: it is to be restarted with `key` soon.
+    ///
+    /// # Errors
+    ///
+    /// - [`Encryption`](crate::KeyRingErrorKind::Encryption): a key is encrypted with neither.
+    /// - [`Corrupt`](crate::KeyRingErrorKind::Corrupt): a stored key is not what was written.
+    /// - [`Unavailable`](crate::KeyRingErrorKind::Unavailable): the database cannot be asked.
+    ///
+    /// The first two are found before anything is changed. After the last, the keys of some owners may
+    /// be encrypted and those of others not: the same again does the rest.
+    pub async fn encrypt(
+        store: &Store,
+        key: &KeyEncryptionKey,
+        old: Option<&KeyEncryptionKey>,
+    ) -> Result<EncryptedKeys, KeyRingError> {
+        let rewriter = Rewriter {
+            key: AtRest::new(Some(key))?,
+            old: old.map(|old| AtRest::new(Some(old))).transpose()?,
+        };
+        let mut found = EncryptedKeys::default();
+        let mut owners = Vec::new();
+        for owner in store.key_owners().await? {
+            let stored = store.signing_keys(&owner).await?;
+            let changed = rewriter.changes(&owner, &stored)?.len();
+            found.before += stored.len().saturating_sub(changed);
+            if changed > 0 {
+                owners.push(owner);
+            }
+        }
+        for owner in owners {
+            found.now += rewriter.rewrite(store, &owner).await?;
+        }
+        Ok(found)
+    }
+}
+
+/// How private keys are to be stored, and how they may be.
+struct Rewriter {
+    key: AtRest,
+    old: Option<AtRest>,
+}
+
+impl Rewriter {
+    async fn rewrite(&self, store: &Store, owner: &KeyOwner) -> Result<usize, KeyRingError> {
+        let mut outcome = Ok(0);
+        store
+            .change_keys(owner, |stored| match self.changes(owner, stored) {
+                Ok(changes) => {
+                    outcome = Ok(changes.len());
+                    changes
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    Vec::new()
+                }
+            })
+            .await?;
+        outcome
+    }
+
+    fn changes(
+        &self,
+        owner: &KeyOwner,
+        stored: &[StoredKey],
+    ) -> Result<Vec<KeyChange>, KeyRingError> {
+        let mut changes = Vec::new();
+        for stored in stored {
+            let encryption = stored.private_key.encryption.as_deref();
+            if self.key.suits(encryption).is_ok() {
+                continue;
+            }
+            let with = match (encryption, &self.old) {
+                (None, _) => &AtRest::Clear,
+                (Some(_), Some(old)) => old,
+                // It says what is wrong.
+                (Some(_), None) => &self.key,
+            };
+            let private = read_private(owner, stored, with)?;
+            let about = about(owner, &stored.kid, stored.algorithm);
+            let private_key = self.key.write(&about, &private)?;
+            changes.push(KeyChange::Replace(StoredKey { private_key, ..stored.clone() }));
+        }
+        Ok(changes)
+    }
+}
