@@ -7,10 +7,15 @@
 //! | 2         | it could not be done as it was told to; nothing was changed      |
 
 mod args;
+mod assertion;
+mod audit;
 mod client;
 mod client_args;
+mod client_keys;
+mod client_update;
 mod clock;
 mod failure;
+mod file;
 mod keys;
 mod output;
 mod serve;
@@ -22,7 +27,6 @@ mod token;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, Serve};
@@ -31,7 +35,7 @@ use crate::output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     let ended = match start_log(&args.command) {
         Ok(()) => run(&args).await,
         Err(failure) => Err(failure),
@@ -49,6 +53,7 @@ async fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<(), Failure> {
     let output = Output::new(args.json);
     match &args.command {
+        Command::Audit(command) => audit::run(command, &args.place, output).await,
         Command::Client(command) => client::run(command, &args.place, output).await,
         Command::Keys(command) => keys::run(command, &args.place, output).await,
         Command::Serve(Serve::Issuer(command)) => serve::run(command, &args.place, output).await,
@@ -57,12 +62,15 @@ async fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
+/// What a server logs by default. Its database reports as news what is as it should be.
+const SERVER_LOG: &str = "info,sqlx=warn";
+
 /// Logs to standard error what `RUST_LOG` asks for; if it asks for nothing, what a server does, and
 /// of a command errors.
 fn start_log(command: &Command) -> Result<(), Failure> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => filter,
-        _ if matches!(command, Command::Serve(_)) => "info".into(),
+        _ if matches!(command, Command::Serve(_)) => SERVER_LOG.into(),
         _ => "error".into(),
     };
     let filter = EnvFilter::try_new(filter)

@@ -1,0 +1,15 @@
+//! What the server was started with.
+
+use crate::issuer_name::IssuerName;
+
+/// What the server of a database was started with last.
+///
+/// Commands that work on the same database have to judge by the same settings, also where the
+/// issuer's name was an option of the server's command line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Served {
+    /// The issuer of its tokens.
+    pub issuer: IssuerName,
+    /// Whether its settings came from a file: then there may be others than the issuer.
+    pub from_file: bool,
+}
