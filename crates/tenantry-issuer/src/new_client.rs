@@ -275,3 +275,144 @@ impl fmt::Display for InvalidClient {
 }
 
 impl Error for InvalidClient {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const OWN: &str = "https://api.erp.example/tenant1";
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+    fn new() -> NewClient {
+        NewClient::of("tenant1".parse().unwrap())
+    }
+
+    fn check(new: NewClient) -> Result<(Client, Option<Secret>), String> {
+        check_for("https://api.erp.example/{tenant}", new)
+    }
+
+    fn check_for(audience: &str, new: NewClient) -> Result<(Client, Option<Secret>), String> {
+        let settings = Settings::builder()
+            .issuer("https://auth.erp.example")
+            .audience(audience)
+            .tenant_claims(["customer"]);
+        new.check(&settings.build().unwrap(), NOW).map_err(|error| error.to_string())
+    }
+
+    fn refused(new: NewClient) -> String {
+        check(new).unwrap_err()
+    }
+
+    /// The key of RFC 7517, appendix A.1, with other members.
+    fn jwks(change: impl FnOnce(&mut Value)) -> String {
+        let mut key = json!({
+            "kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        });
+        change(&mut key);
+        json!({ "keys": [key] }).to_string()
+    }
+
+    #[test]
+    fn a_client_is_enabled_and_has_a_random_id_and_a_secret_that_is_not_kept() {
+        let (client, secret) = check(new()).unwrap();
+        assert!(client.enabled);
+        assert_eq!((client.created_at, client.audiences.len(), client.scopes.len()), (NOW, 0, 0));
+        assert_eq!((client.id.as_str().len(), client.id.as_str().chars().next()), (23, Some('c')));
+        assert_eq!(client.auth, ClientAuth::Basic(secret.unwrap().hash()));
+        let (other, secret) = check(new().secret_in_body()).unwrap();
+        assert_ne!(other.id, client.id);
+        assert_eq!(other.auth, ClientAuth::Post(secret.unwrap().hash()));
+        let (client, secret) = check(new().private_key_jwt(jwks(|_| ()))).unwrap();
+        assert!(secret.is_none());
+        assert_eq!(client.auth, ClientAuth::PrivateKeyJwt { jwks: jwks(|_| ()) });
+    }
+
+    #[test]
+    fn scopes_are_kept_without_the_tenant_that_the_client_is_of() {
+        let scopes = |scope: &str| check(new().scope(scope)).map(|(client, _)| client.scopes);
+        for scope in ["journal.read", "tenant1.journal.read"] {
+            assert_eq!(scopes(scope).unwrap(), BTreeSet::from(["journal.read".to_owned()]));
+        }
+        // A plain one may look like this.
+        let plain = "tenant2.journal.read";
+        assert_eq!(scopes(plain).unwrap(), BTreeSet::from([plain.to_owned()]));
+        for text in ["", "a b", "a\"", "ä"] {
+            let error = scopes(text).unwrap_err();
+            assert!(error.starts_with(&format!("`{text}` is ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn audiences_are_those_of_the_tenant_or_of_all() {
+        let (client, _) = check(new().audience(OWN).audience(OWN)).unwrap();
+        assert_eq!(client.audiences, [OWN]);
+        let (client, _) = check_for("urn:hub", new().audience("urn:hub")).unwrap();
+        assert_eq!(client.audiences, ["urn:hub"]);
+        let foreign = "https://api.erp.example/tenant2";
+        assert_eq!(
+            refused(new().audience(OWN).audience(foreign)),
+            format!("the audience `{foreign}` is tenant2's: a client of tenant1 cannot have it")
+        );
+        assert_eq!(
+            refused(new().audience("https://elsewhere.example")),
+            format!(
+                "the audience `https://elsewhere.example` is not one of this issuer: \
+                 those of tenant1 are `{OWN}`"
+            )
+        );
+    }
+
+    #[test]
+    fn claims_have_names_that_are_free() {
+        let (client, _) = check(new().claim("plan", 7)).unwrap();
+        assert_eq!(client.claims["plan"], 7);
+        for name in ["customer", "tenant_id", "sub"] {
+            let expected = format!("claim `{name}`: the name is reserved; choose another");
+            assert_eq!(refused(new().claim(name, "tenant2")), expected);
+        }
+    }
+
+    #[test]
+    fn a_client_without_a_grant_that_gives_a_token_is_refused() {
+        let grants = Grants { client_credentials: false, refresh_token: true };
+        assert_eq!(
+            refused(new().grants(grants)),
+            "without the grant client_credentials it could never obtain a token"
+        );
+        assert!(check(new().grants(Grants { client_credentials: true, ..grants })).is_ok());
+    }
+
+    #[test]
+    fn keys_are_public_ones_that_assertions_can_be_checked_with() {
+        let keys = |jwks: String| check(new().private_key_jwt(jwks)).map(drop);
+        let refused = |problem: &str| Err(format!("the keys cannot be used: {problem}"));
+        let with = |member: &str, value: Value| jwks(|key| key[member] = value);
+
+        let long = |length: usize| {
+            let set = jwks(|_| ());
+            format!("{set}{}", " ".repeat(length - set.len()))
+        };
+        assert_eq!(keys(long(64 * 1024)), Ok(()));
+        assert_eq!(keys(long(64 * 1024 + 1)), refused("a key set has at most 64 KiB"));
+        for text in ["", "hello", "[]", "1"] {
+            let problem = "this is not a JWK Set: an object with `keys`";
+            assert_eq!(keys(text.into()), refused(problem), "{text}");
+        }
+        for member in ["d", "k", "p", "q", "dp", "dq", "qi", "oth"] {
+            let problem = "a key is private: register the public ones only";
+            assert_eq!(keys(with(member, "AQ".into())), refused(problem), "{member}");
+        }
+        assert_eq!(keys(r#"{"keys":[]}"#.into()), refused("there is none"));
+        let unsupported = "keys[0]: its type is not supported";
+        assert_eq!(keys(r#"{"keys":[{"kty":"oct"}]}"#.into()), refused(unsupported));
+        for (member, value) in [("crv", json!("P-192")), ("x", json!("AQ")), ("use", json!("enc"))]
+        {
+            assert!(keys(with(member, value)).is_err(), "{member}");
+        }
+        assert!(keys("{}".into()).is_err());
+    }
+}

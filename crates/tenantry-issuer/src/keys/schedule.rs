@@ -241,10 +241,10 @@ impl KeyTimes<'_> {
 /// The key that signs at `now`: of those that are active, the one that took over last.
 ///
 /// More than one is active only until the next plan, after the clocks of replicas disagreed.
-pub(crate) fn signer<'k, 'n: 'k>(
-    keys: impl IntoIterator<Item = &'k KeyTimes<'n>>,
+pub(crate) fn signer<'n>(
+    keys: impl IntoIterator<Item = KeyTimes<'n>>,
     now: Duration,
-) -> Option<&'k KeyTimes<'n>> {
+) -> Option<KeyTimes<'n>> {
     keys.into_iter()
         .filter(|key| key.state(now) == KeyState::Active)
         .max_by_key(|key| (key.active_at, key.name))
@@ -300,10 +300,7 @@ impl<'a> Draft<'a> {
     fn keep_up(&mut self) {
         let now = self.now;
         self.keys.retain(|key| key.state(now) != KeyState::Gone);
-        let signer = match signer(&self.keys, now) {
-            Some(signer) => *signer,
-            None => self.begin(),
-        };
+        let signer = signer(self.keys.iter().copied(), now).unwrap_or_else(|| self.begin());
         // Clocks disagreed, or the next one took over before its time.
         for other in &mut self.keys {
             if other.state(now) == KeyState::Active && other.name != signer.name {
@@ -336,7 +333,7 @@ impl<'a> Draft<'a> {
 
     /// A key left: one of the others signs, and gives way to none that left.
     fn close_ranks(&mut self) {
-        let signer = signer(&self.keys, self.now).copied();
+        let signer = signer(self.keys.iter().copied(), self.now);
         let Some(signer) = signer.or_else(|| self.step_in()) else { return };
         let next = self.next().map(|next| next.active_at);
         self.change(signer.name, |key| key.retired_at = next);

@@ -118,10 +118,10 @@ impl SigningKeys {
 
     /// Signs the claims of an access token with the key whose turn it is.
     pub(super) fn sign(&self, claims: &[u8], now: Duration) -> Result<String, KeyRingError> {
-        let times: Vec<_> = self.keys.iter().map(|held| times(&held.stored)).collect();
-        let name = signer(&times, now).map(|times| times.name);
-        let mut keys = times.iter().zip(&self.keys);
-        let Some((_, held)) = keys.find(|(times, _)| Some(times.name) == name) else {
+        let signer = signer(self.keys.iter().map(|held| times(&held.stored)), now);
+        let mut keys = self.keys.iter();
+        let mut named = |name| keys.find(|held| times(&held.stored).name == name);
+        let Some(held) = signer.and_then(|signer| named(signer.name)) else {
             return Err(KeyRingError::new(KeyRingErrorKind::Unavailable, "no key signs now"));
         };
         Ok(held.key.sign(claims)?)

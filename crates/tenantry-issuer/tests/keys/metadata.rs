@@ -189,6 +189,9 @@ async fn a53_a_published_key_has_public_members_alone_and_its_thumbprint_as_kid(
         for key in jwks["keys"].as_array().unwrap() {
             assert_eq!(members(key), expected.iter().copied().collect());
             assert_eq!((&key["use"], &key["alg"]), (&json!("sig"), &json!(algorithm)));
+            if let Some(modulus) = key["n"].as_str() {
+                assert_eq!(modulus.len(), 342, "2048 bits");
+            }
             let jwk: Jwk = serde_json::from_value(key.clone()).unwrap();
             assert_eq!(key["kid"], jwk.thumbprint(ThumbprintHash::SHA256).unwrap());
         }

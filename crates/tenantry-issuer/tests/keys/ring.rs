@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
@@ -62,6 +63,18 @@ async fn signing_does_not_wait_for_the_database_and_goes_on_without_it_for_5_min
     assert_eq!(error.kind(), KeyRingErrorKind::Unavailable);
     let error = site.ring.keys(&KeyOwner::Shared).await.unwrap_err();
     assert_eq!(error.kind(), KeyRingErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_keys_get_what_the_first_of_them_read() {
+    let site = Site::new(settings()).await;
+    site.clock.advance(SECOND * 31);
+    let (one, other) = tokio::join!(site.keys("tenant1"), site.keys("tenant1"));
+    assert!(Arc::ptr_eq(&one, &other));
+    // And who comes later reads nothing either, until they are old.
+    assert!(Arc::ptr_eq(&one, &site.keys("tenant1").await));
+    site.clock.advance(SECOND * 31);
+    assert!(!Arc::ptr_eq(&one, &site.keys("tenant1").await));
 }
 
 #[tokio::test]

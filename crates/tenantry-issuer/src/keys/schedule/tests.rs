@@ -78,7 +78,7 @@ impl Table {
     }
 
     fn signer(&self, now: Duration) -> Option<String> {
-        match signer(&self.times(), now)?.name {
+        match signer(self.times(), now)?.name {
             Name::Stored(kid) => Some(kid.to_owned()),
             Name::New(_) => unreachable!(),
         }
