@@ -21,6 +21,7 @@ mod races;
 mod refresh;
 mod refresh_model;
 mod replicas;
+mod served;
 mod storm;
 mod tenants;
 
