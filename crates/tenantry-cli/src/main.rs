@@ -82,3 +82,44 @@ fn start_log(command: &Command) -> Result<(), Failure> {
         .init();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// PostgreSQL says with each start that the table of migrations is there already.
+    #[test]
+    fn a_server_does_not_log_what_its_database_remarks() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(SERVER_LOG))
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            tracing::info!(target: "sqlx::postgres::notice", "exists already, skipping");
+            tracing::warn!(target: "sqlx::query", "slow statement");
+            tracing::info!(target: "tenantry_issuer", "serving");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let said = |text: &str, word| text.contains(word);
+        assert!(!said(&text, "exists already"), "{text}");
+        assert!(said(&text, "slow statement") && said(&text, "serving"), "{text}");
+    }
+}
