@@ -67,8 +67,8 @@ const SECRET: &str = "  TENANTRY_CLIENT_SECRET  the secret of the client\n";
 /// Where settings and records are.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Place {
-    /// Read this file [default: issuer.toml, if there is one]. Commands without one go by what the
-    /// server of the database was started with
+    /// Read this file [default: issuer.toml, if there is one; else what the server of the database was
+    /// started with]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

@@ -1,5 +1,6 @@
 //! Connects to PostgreSQL.
 
+use std::fmt;
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -32,13 +33,7 @@ pub(super) async fn open(url: &str) -> Result<Database, StoreError> {
             let what = format!("{server} does not answer within {} s", ACQUIRE_TIMEOUT.as_secs());
             StoreError::new(StoreErrorKind::Unavailable, what)
         })?
-        .map_err(|error| {
-            let what = match error {
-                sqlx::Error::Io(_) => "cannot be reached",
-                _ => "was reached, and refuses the connection",
-            };
-            StoreError::new(StoreErrorKind::Unavailable, format!("{server} {what}")).because(&error)
-        })?;
+        .map_err(|error| unconnected(&server, &error))?;
     migrate_postgres(connection).await.map_err(|error| {
         error.while_opening(format!("the tables could not be made in {server}"))
     })?;
@@ -55,6 +50,20 @@ pub(super) async fn open(url: &str) -> Result<Database, StoreError> {
         })
         .connect_lazy_with(options);
     Ok(Database::Postgres(pool))
+}
+
+fn unconnected(server: &str, error: &sqlx::Error) -> StoreError {
+    let because = |what, cause: &dyn fmt::Display| {
+        StoreError::new(StoreErrorKind::Unavailable, format!("{server} {what}")).because(cause)
+    };
+    match error {
+        sqlx::Error::Io(cause) => because("cannot be reached", cause),
+        sqlx::Error::Database(cause) => {
+            // Its message alone: how it is displayed tells lines of PostgreSQL's source.
+            because("was reached, and refuses the connection", &cause.message())
+        }
+        _ => because("was reached, and cannot be used", error),
+    }
 }
 
 /// Whether a password ended the host's part of `url`: then what is taken for the host is a part of
