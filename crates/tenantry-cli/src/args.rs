@@ -269,7 +269,7 @@ pub(crate) struct TokenArgs {
     /// Ed25519 or RSA
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// The name of that key in the key set of the client, if several there are of its kind
+    /// The name of that key in the key set of the client, if there are several of its kind
     #[arg(long, value_name = "KID")]
     pub(crate) kid: Option<String>,
 }
