@@ -108,3 +108,39 @@ impl Rewriter {
         Ok(changes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tenantry_core::Algorithm;
+
+    use super::*;
+    use crate::keys::KeyRingErrorKind;
+    use crate::records::SealedKey;
+
+    /// Another process may have changed the keys since they were looked at.
+    #[tokio::test]
+    async fn a_key_that_came_meanwhile_and_cannot_be_read_is_an_error_too() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let key = StoredKey {
+            kid: "k1".into(),
+            algorithm: Algorithm::Es256,
+            private_key: SealedKey { bytes: vec![1], encryption: Some("A256GCM x".into()) },
+            public_jwk: "{}".into(),
+            published_at: Duration::ZERO,
+            active_at: Duration::ZERO,
+            retired_at: None,
+            removed_at: None,
+        };
+        let add = vec![KeyChange::Add(key.clone())];
+        store.change_keys(&KeyOwner::Shared, |_| add).await.unwrap();
+        let target = AtRest::new(Some(&KeyEncryptionKey::new([1; 32]))).unwrap();
+        let rewriter = Rewriter { key: target, old: None };
+
+        let error = rewriter.rewrite(&store, &KeyOwner::Shared).await.unwrap_err();
+
+        assert_eq!(error.kind(), KeyRingErrorKind::Encryption);
+        assert_eq!(store.signing_keys(&KeyOwner::Shared).await.unwrap(), [key]);
+    }
+}

@@ -142,3 +142,59 @@ impl Keeper {
         suits.map_err(|why| KeyRingError::unreadable(owner, kid, why))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tenantry_core::Algorithm;
+    use tenantry_jwks::SystemClock;
+
+    use super::*;
+    use crate::keys::schedule::KeyState;
+
+    async fn keeper() -> Keeper {
+        let settings = crate::Settings::builder().issuer("https://a.example").audience("urn:hub");
+        Keeper {
+            store: Store::open("sqlite::memory:").await.unwrap(),
+            schedule: Schedule::of(&settings.build().unwrap()),
+            at_rest: AtRest::Clear,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// A plan that wants so many keys when it is asked for the first time, the second, and so on: in
+    /// turn with what was known, and with what is in the database.
+    fn wants(counts: impl Fn(usize) -> usize) -> impl Fn(&[KeyTimes<'_>], Duration) -> Vec<Step> {
+        let asked = Cell::new(0);
+        move |_, now| {
+            asked.set(asked.get() + 1);
+            vec![Step::Create { active_at: now, retired_at: None }; counts(asked.get())]
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_needs_more_keys_than_were_made_is_made_anew() {
+        let keeper = keeper().await;
+        let plan = wants(|asked| [1, 2, 2, 2][asked - 1]);
+
+        let stored = keeper.change(&KeyOwner::Shared, Vec::new(), plan).await.unwrap();
+
+        assert_eq!(stored.len(), 2);
+        let states = stored.iter().map(|key| times(key).state(keeper.clock.unix()));
+        assert!(states.eq([KeyState::Active; 2]));
+        assert!(stored.iter().all(|key| key.algorithm == Algorithm::Es256));
+    }
+
+    #[tokio::test]
+    async fn a_plan_is_given_up_when_others_change_the_keys_all_the_time() {
+        let keeper = keeper().await;
+
+        let error = keeper.change(&KeyOwner::Shared, Vec::new(), wants(|asked| asked)).await;
+
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), KeyRingErrorKind::Unavailable);
+        assert_eq!(error.to_string(), "others change the signing keys all the time");
+        assert_eq!(keeper.store.signing_keys(&KeyOwner::Shared).await.unwrap(), []);
+    }
+}

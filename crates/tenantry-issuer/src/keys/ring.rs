@@ -319,3 +319,38 @@ impl fmt::Debug for KeyRing {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tenantry_jwks::SystemClock;
+
+    use super::*;
+    use crate::records::{Tenant, TenantStatus};
+
+    #[tokio::test]
+    async fn nothing_is_kept_at_hand_of_a_tenant_that_there_is_not() {
+        let settings = Settings::builder()
+            .issuer("https://auth.erp.example/{tenant}")
+            .audience("https://api.erp.example/{tenant}")
+            .build()
+            .unwrap();
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let tenant = Tenant {
+            id: "tenant1".parse().unwrap(),
+            name: None,
+            status: TenantStatus::Active,
+            claims: serde_json::Map::new(),
+            created_at: Duration::ZERO,
+        };
+        store.add_tenant(&tenant).await.unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let ring = KeyRing::open(store, &settings, clock).await.unwrap();
+        let nobody = "nobody".parse().unwrap();
+
+        ring.keys(&ring.owner_of(&tenant.id)).await.unwrap();
+        ring.keys(&ring.owner_of(&nobody)).await.unwrap_err();
+
+        assert!(ring.0.tenants.contains_key(&tenant.id));
+        assert!(!ring.0.tenants.contains_key(&nobody), "it would take the place of another");
+    }
+}

@@ -365,7 +365,7 @@ impl<'a> Draft<'a> {
     fn forget_others(&mut self, next: &KeyTimes<'_>) {
         let mut line = vec![next.name];
         let mut last = *next;
-        while let Some(follower) = self.follower(&last).filter(|key| !line.contains(&key.name)) {
+        while let Some(follower) = self.follower(&last, &line) {
             line.push(follower.name);
             last = follower;
         }
@@ -373,18 +373,17 @@ impl<'a> Draft<'a> {
         self.change(last.name, |key| key.retired_at = None);
         // To a replica whose clock is ahead, a key may have had its turn already.
         let soon = self.now.saturating_add(CLOCK_SKEW);
-        let now = self.now;
-        self.keys.retain(|key| {
-            key.state(now) != KeyState::Next || key.active_at <= soon || line.contains(&key.name)
-        });
+        self.keys.retain(|key| key.active_at <= soon || line.contains(&key.name));
     }
 
-    /// The key that waits to follow `key`, which may wait too.
-    fn follower(&self, key: &KeyTimes<'_>) -> Option<KeyTimes<'a>> {
-        let mut waiting = self.keys.iter().filter(|key| key.state(self.now) == KeyState::Next);
-        waiting
-            .find(|other| other.name != key.name && key.retired_at == Some(other.active_at))
-            .copied()
+    /// The key that waits to follow `key`, which may wait too, and is not in the line yet.
+    fn follower(&self, key: &KeyTimes<'_>, line: &[Name<'_>]) -> Option<KeyTimes<'a>> {
+        let follows = |other: &&KeyTimes<'_>| {
+            other.state(self.now) == KeyState::Next
+                && key.retired_at == Some(other.active_at)
+                && !line.contains(&other.name)
+        };
+        self.keys.iter().find(follows).copied()
     }
 
     /// Lets the next key take over before it is due.

@@ -171,6 +171,25 @@ async fn who_can_read_the_keys_makes_the_next_one_after_another_retired_one() {
 }
 
 #[tokio::test]
+async fn a_rotation_with_a_key_that_is_not_what_was_written_changes_nothing() {
+    let site = Site::new(encrypted(1)).await;
+    let mut stored = site.store.signing_keys(&KeyOwner::Shared).await.unwrap();
+    stored[0].private_key.bytes[20] ^= 1;
+    let change = vec![KeyChange::Replace(stored[0].clone())];
+    site.store.change_keys(&KeyOwner::Shared, |_| change).await.unwrap();
+
+    let ring = unread(&site.store, encrypted(1));
+    let error = ring.rotate_at_once(&KeyOwner::Shared).await.unwrap_err();
+
+    assert_eq!(error.kind(), KeyRingErrorKind::Corrupt);
+    assert_eq!(site.store.signing_keys(&KeyOwner::Shared).await.unwrap(), stored);
+    // It can be withdrawn, and then there is a next one again.
+    let left = ring.retire(&KeyOwner::Shared, &stored[0].kid).await.unwrap();
+    assert_eq!((left.len(), &left[0].kid), (2, &stored[1].kid));
+    ring.keys(&KeyOwner::Shared).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_process_with_another_encryption_key_makes_no_key_when_a_rotation_is_due() {
     let site = Site::new(encrypted(1)).await;
     let before = site.store.signing_keys(&KeyOwner::Shared).await.unwrap();

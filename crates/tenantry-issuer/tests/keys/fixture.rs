@@ -37,6 +37,10 @@ impl Fixture {
         }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Replicas that share nothing but the database, started at once, with the tenant `tenant1`.
     pub(crate) async fn replicas(&self, count: usize, settings: SettingsBuilder) -> Vec<Site> {
         let store = Store::open(&self.url).await.unwrap();

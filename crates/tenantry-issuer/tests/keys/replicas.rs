@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use tenantry_issuer::{
     EncryptedKeys, KeyEncryptionKey, KeyOwner, KeyRing, KeyRingErrorKind, SettingsBuilder,
 };
@@ -150,4 +151,53 @@ async fn a_start_finds_a_key_of_a_tenant_that_is_stored_otherwise(fixture: Fixtu
     assert_eq!(found, EncryptedKeys { now: 2, before: 0 });
     assert_eq!((start(None).await, start(Some(1)).await), (other, Ok(())));
     assert_eq!(start(Some(2)).await, other);
+}
+
+#[tokio::test]
+async fn where_nothing_is_due_keys_are_read_and_nothing_is_written() {
+    let fixture = Fixture::sqlite().await;
+    let sites = fixture.replicas(1, settings()).await;
+    let writes = async || {
+        let mut connection = SqliteConnection::connect(fixture.url()).await.unwrap();
+        let changes = sqlx::query_scalar("SELECT changes FROM key_owner");
+        let changes: i64 = changes.fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        changes
+    };
+    let before = writes().await;
+    for _ in 0..3 {
+        sites[0].clock.advance(MINUTE);
+        sites[0].issue("tenant1").await.unwrap();
+    }
+    assert_eq!(writes().await, before);
+    sites[0].clock.advance(DAY * 30);
+    sites[0].issue("tenant1").await.unwrap();
+    assert_eq!(writes().await, before + 1);
+    // Nor is what is encrypted written again.
+    for _ in 0..2 {
+        let key = KeyEncryptionKey::new([1; 32]);
+        KeyRing::encrypt(&sites[0].store, &key, None).await.unwrap();
+        assert_eq!(writes().await, before + 2);
+    }
+}
+
+/// The time is real here: what is waited for is the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_does_not_answer_is_waited_for_no_longer_than_5_seconds() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let sites = fixture.replicas(1, settings()).await;
+    let site = &sites[0];
+    let mut lock = PgConnection::connect(fixture.url()).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE signing_key").execute(&mut lock).await.unwrap();
+    site.clock.advance(MINUTE * 6);
+
+    let keys = site.ring.keys(&KeyOwner::Shared);
+    let error = tokio::time::timeout(Duration::from_secs(60), keys).await.unwrap().unwrap_err();
+
+    assert_eq!(error.kind(), KeyRingErrorKind::Unavailable);
+    assert_eq!(error.to_string(), "the database took too long to tell the signing keys");
+    lock.close().await.unwrap();
+    site.clock.advance(SECOND);
+    site.issue("tenant1").await.unwrap();
+    fixture.database().clone().remove().await;
 }

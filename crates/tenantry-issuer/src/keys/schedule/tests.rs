@@ -233,6 +233,29 @@ fn when_the_next_key_is_withdrawn_the_one_after_it_is_waited_for() {
 }
 
 #[test]
+fn of_those_that_wait_the_one_whose_turn_is_first_takes_over() {
+    let mut table = started();
+    let first = Row { active_at: T + DAY, retired_at: Some(T + DAY * 2), ..table.rows["k002"] };
+    table.rows.get_mut("k002").unwrap().active_at = T + DAY * 2;
+    table.rows.insert("k003".into(), first);
+
+    table.withdraw(&schedule(), "k001", T + HOUR);
+
+    assert_eq!(table.signer(T + HOUR).as_deref(), Some("k003"));
+    assert_eq!(table.rows["k003"].retired_at, Some(T + DAY * 2));
+}
+
+#[test]
+fn a_rotation_by_command_is_not_put_off_by_another_one() {
+    let mut table = started();
+    table.rotate(&schedule().with_publish_ahead(Duration::ZERO), false, T);
+    let turn = table.rows["k002"].active_at;
+    assert_eq!(turn, T + MINUTE * 30);
+    table.rotate(&schedule(), false, T + MINUTE);
+    assert_eq!(table.rows["k002"].active_at, turn);
+}
+
+#[test]
 fn when_the_last_key_is_withdrawn_none_is_left() {
     let mut table = started();
     table.withdraw(&schedule(), "k002", T);
@@ -314,6 +337,9 @@ fn a_shorter_rotation_counts_for_the_key_that_signs_and_a_longer_one_for_the_nex
 
 #[test]
 fn settings_are_held_to_their_bounds() {
+    // A database keeps no nanoseconds: a plan that had some would never be carried out.
+    let odd = Schedule::new(Algorithm::Es256, DAY + Duration::from_nanos(1));
+    assert_eq!(odd.rotation(), DAY);
     let schedule = schedule()
         .with_publish_ahead(Duration::ZERO)
         .with_jwks_max_age(Duration::from_millis(90_700));
