@@ -68,7 +68,7 @@ impl Setup {
             return self.settings_alone();
         };
         let Some(path) = &self.path else {
-            if served.from_file {
+            if served.file_issuer.is_some() {
                 return Err(Failure::told(format!(
                     "the issuer {} that uses this database has a file of settings: name it with --config",
                     served.issuer
@@ -77,6 +77,10 @@ impl Setup {
             return self.settings(Some(&served.issuer), self.listen());
         };
         let settings = self.settings_alone()?;
+        if served.file_issuer.as_ref() == Some(settings.issuer()) {
+            // With `--issuer`, where the server was given one.
+            return self.settings(Some(&served.issuer), self.listen());
+        }
         if *settings.issuer() != served.issuer {
             return Err(Failure::told(format!(
                 "{} is of the issuer {}, but {} uses this database: name its file with --config, or start \
@@ -92,7 +96,12 @@ impl Setup {
     /// Notes what the server is started with, for the commands that come after it.
     pub(crate) async fn note(&self, store: &Store, issuer: &IssuerName) -> Result<(), Failure> {
         let before = store.served().await.map_err(|error| broken(&error))?;
-        let served = Served { issuer: issuer.clone(), from_file: self.file.is_some() };
+        // A file may leave the issuer to the command line.
+        let of_file = |file: &IssuerFile| {
+            file.settings().map_or_else(|_| issuer.clone(), |settings| settings.issuer().clone())
+        };
+        let file_issuer = self.file.as_ref().map(of_file);
+        let served = Served { issuer: issuer.clone(), file_issuer };
         if before.as_ref() == Some(&served) {
             return Ok(());
         }
@@ -108,15 +117,19 @@ impl Setup {
     /// The issuer that `tenantry token` asks if none is named. It works without a database, too: a
     /// client's machine has none.
     pub(crate) async fn issuer(&self) -> Result<IssuerName, Failure> {
-        if self.file.is_none() && self.missing_file().is_none() {
-            let store = self.open_or_make().await?;
-            let served = store.served().await;
-            store.close().await;
-            if let Some(served) = served.map_err(|error| broken(&error))? {
-                return Ok(served.issuer);
-            }
+        let near = self.sqlite_file().is_some_and(Path::exists);
+        // PostgreSQL may be out of reach of who has a file that says enough.
+        if !near && (self.file.is_some() || self.sqlite_file().is_some()) {
+            return Ok(self.settings_alone()?.issuer().clone());
         }
-        Ok(self.settings_alone()?.issuer().clone())
+        let store = self.open_or_make().await?;
+        let issuer = match store.served().await {
+            // Its other settings are not needed to ask.
+            Ok(Some(served)) if self.file.is_none() => Ok(served.issuer),
+            _ => self.settings_of(&store).await.map(|settings| settings.issuer().clone()),
+        };
+        store.close().await;
+        issuer
     }
 
     /// Reads the same file again, for a server that runs.
@@ -200,7 +213,7 @@ impl Setup {
     /// Opens the database. One that is not there has nothing to show and nothing to change, so it is
     /// not made: its name may be wrong.
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
-        let Some(file) = self.missing_file() else {
+        let Some(file) = self.sqlite_file().filter(|file| !file.exists()) else {
             return self.open_or_make().await;
         };
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -217,13 +230,12 @@ impl Setup {
         }))
     }
 
-    /// The file of a SQLite database that is not there.
-    fn missing_file(&self) -> Option<&Path> {
+    /// The file of a SQLite database.
+    fn sqlite_file(&self) -> Option<&Path> {
         let name = self.database.strip_prefix("sqlite://");
         let file = name.or_else(|| self.database.strip_prefix("sqlite:"))?;
         let file = file.split_once('?').map_or(file, |(file, _)| file);
-        let path = Path::new(file);
-        (!file.starts_with(':') && !path.exists()).then_some(path)
+        (!file.starts_with(':')).then_some(Path::new(file))
     }
 }
 

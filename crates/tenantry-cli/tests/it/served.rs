@@ -95,6 +95,33 @@ fn the_file_of_another_issuer_stops_commands() {
     place.run("client add --tenant tenant1 --config own.toml").done();
 }
 
+/// As in a container, whose name is known where it is started.
+#[test]
+fn an_option_before_the_file_is_that_of_the_commands_with_this_file() {
+    let place = Place::new();
+    own_file(&place, "issuer.toml", "https://auth.erp.example/{tenant}");
+    let serving = place.serve(&[&LISTEN[..], &["--issuer", "http://127.0.0.1:1"]].concat());
+    place.run("tenant add tenant1").done();
+    let add = "client add --tenant tenant1 --scope a --id";
+    place.run(&format!("{add} js --audience https://api.erp.example/tenant1")).done();
+    // One issuer for all: so are the keys.
+    assert_eq!(place.run("keys list --json").json().as_array().unwrap().len(), 2);
+    let secret = place.run(&format!("{add} other --json")).json();
+    let secret = [("TENANTRY_CLIENT_SECRET", secret["client_secret"].as_str().unwrap())];
+    let ask = "token --tenant tenant1 --client-id other";
+    let unreached = place.run_with(ask, &secret);
+    assert!(
+        unreached.refused(1).starts_with("http://127.0.0.1:1/tenant1/oauth/token "),
+        "{unreached:?}"
+    );
+    let at = format!("{ask} --at http://{} --json", serving.address);
+    assert_eq!(place.run_with(&at, &secret).json()["claims"]["iss"], "http://127.0.0.1:1");
+
+    own_file(&place, "issuer.toml", "https://login.erp.example");
+    let stopped = place.run_with(ask, &secret);
+    assert!(stopped.refused(2).starts_with("issuer.toml is of the issuer "), "{stopped:?}");
+}
+
 #[test]
 fn a_server_may_take_a_database_over_and_says_so() {
     let place = served(Place::new(), &["--issuer", "https://auth.erp.example"]);

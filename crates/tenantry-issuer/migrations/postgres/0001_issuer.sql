@@ -101,9 +101,9 @@ CREATE INDEX signing_key_owner ON signing_key (owner);
 
 -- What the server was started with last: commands without a file take the same for their own.
 CREATE TABLE served (
-    id        BIGINT  NOT NULL PRIMARY KEY CHECK (id = 1),
-    issuer    TEXT    NOT NULL,
-    from_file BOOLEAN NOT NULL
+    id          BIGINT  NOT NULL PRIMARY KEY CHECK (id = 1),
+    issuer      TEXT    NOT NULL,
+    file_issuer TEXT             -- the one that its file names; NULL: it had no file
 );
 
 CREATE TABLE audit_event (

@@ -10,6 +10,7 @@ use crate::issuer_name::IssuerName;
 pub struct Served {
     /// The issuer of its tokens.
     pub issuer: IssuerName,
-    /// Whether its settings came from a file: then there may be others than the issuer.
-    pub from_file: bool,
+    /// The issuer that its file names, where an option may have come before it. `None`: there was no
+    /// file, so every other setting has its default.
+    pub file_issuer: Option<IssuerName>,
 }

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use super::database::{on_reader, on_writer};
 use super::{Store, StoreError};
+use crate::issuer_name::IssuerName;
 use crate::records::Served;
 
 impl Store {
@@ -14,7 +15,7 @@ impl Store {
     /// If the database cannot be read.
     pub async fn served(&self) -> Result<Option<Served>, StoreError> {
         let row: Option<ServedRow> = on_reader!(self, pool =>
-            sqlx::query_as("SELECT issuer, from_file FROM served").fetch_optional(pool).await)?;
+            sqlx::query_as("SELECT issuer, file_issuer FROM served").fetch_optional(pool).await)?;
         row.map(Served::try_from).transpose()
     }
 
@@ -25,11 +26,11 @@ impl Store {
     /// If the database cannot be written.
     pub async fn set_served(&self, served: &Served) -> Result<(), StoreError> {
         on_writer!(self, pool => sqlx::query(
-            "INSERT INTO served (id, issuer, from_file) VALUES (1, $1, $2) ON CONFLICT (id) \
-             DO UPDATE SET issuer = excluded.issuer, from_file = excluded.from_file",
+            "INSERT INTO served (id, issuer, file_issuer) VALUES (1, $1, $2) ON CONFLICT (id) \
+             DO UPDATE SET issuer = excluded.issuer, file_issuer = excluded.file_issuer",
         )
         .bind(served.issuer.as_str())
-        .bind(served.from_file)
+        .bind(served.file_issuer.as_ref().map(IssuerName::as_str))
         .execute(pool)
         .await
         .map(drop))?;
@@ -40,7 +41,7 @@ impl Store {
 #[derive(FromRow)]
 struct ServedRow {
     issuer: String,
-    from_file: bool,
+    file_issuer: Option<String>,
 }
 
 impl TryFrom<ServedRow> for Served {
@@ -48,8 +49,12 @@ impl TryFrom<ServedRow> for Served {
 
     fn try_from(row: ServedRow) -> Result<Self, StoreError> {
         Ok(Self {
-            issuer: row.issuer.parse().map_err(|_| StoreError::corrupt("an issuer"))?,
-            from_file: row.from_file,
+            issuer: issuer(&row.issuer)?,
+            file_issuer: row.file_issuer.as_deref().map(issuer).transpose()?,
         })
     }
+}
+
+fn issuer(text: &str) -> Result<IssuerName, StoreError> {
+    text.parse().map_err(|_| StoreError::corrupt("an issuer"))
 }

@@ -10,16 +10,17 @@ on_both! {
     a_name_that_is_none_is_an_error,
 }
 
-fn served(issuer: &str, from_file: bool) -> Served {
-    Served { issuer: issuer.parse().unwrap(), from_file }
+fn served(issuer: &str, file_issuer: Option<&str>) -> Served {
+    let file_issuer = file_issuer.map(|name| name.parse().unwrap());
+    Served { issuer: issuer.parse().unwrap(), file_issuer }
 }
 
 async fn what_was_noted_last_is_what_is_served(fixture: Fixture) {
     assert_eq!(fixture.store.served().await.unwrap(), None);
     for noted in [
-        served("http://127.0.0.1:9000", false),
-        served("https://auth.erp.example/{tenant}", true),
-        served("https://auth.erp.example/{tenant}", false),
+        served("http://127.0.0.1:9000", None),
+        served("https://auth.erp.example/{tenant}", Some("https://auth.erp.example")),
+        served("https://auth.erp.example/{tenant}", None),
     ] {
         fixture.store.set_served(&noted).await.unwrap();
         assert_eq!(fixture.another_store().await.served().await.unwrap(), Some(noted));
@@ -27,9 +28,13 @@ async fn what_was_noted_last_is_what_is_served(fixture: Fixture) {
 }
 
 async fn a_name_that_is_none_is_an_error(fixture: Fixture) {
-    fixture.store.set_served(&served("http://127.0.0.1:9000", false)).await.unwrap();
-    let odd = "UPDATE served SET issuer = 'http://auth.erp.example'";
-    fixture.run(odd, odd).await.unwrap();
-    let error = fixture.store.served().await.unwrap_err();
-    assert_eq!(error.to_string(), "the database holds an issuer that is none");
+    fixture.store.set_served(&served("http://127.0.0.1:9000", None)).await.unwrap();
+    for odd in [
+        "UPDATE served SET file_issuer = 'http://auth.erp.example'",
+        "UPDATE served SET file_issuer = NULL, issuer = 'http://auth.erp.example'",
+    ] {
+        fixture.run(odd, odd).await.unwrap();
+        let error = fixture.store.served().await.unwrap_err();
+        assert_eq!(error.to_string(), "the database holds an issuer that is none");
+    }
 }
