@@ -376,12 +376,10 @@ impl<'a> Draft<'a> {
         self.keys.retain(|key| key.active_at <= soon || line.contains(&key.name));
     }
 
-    /// The key that waits to follow `key`, which may wait too, and is not in the line yet.
+    /// The key that is to follow `key`, which waits itself, and is not in the line yet.
     fn follower(&self, key: &KeyTimes<'_>, line: &[Name<'_>]) -> Option<KeyTimes<'a>> {
         let follows = |other: &&KeyTimes<'_>| {
-            other.state(self.now) == KeyState::Next
-                && key.retired_at == Some(other.active_at)
-                && !line.contains(&other.name)
+            key.retired_at == Some(other.active_at) && !line.contains(&other.name)
         };
         self.keys.iter().find(follows).copied()
     }

@@ -255,6 +255,16 @@ fn a_rotation_by_command_is_not_put_off_by_another_one() {
     assert_eq!(table.rows["k002"].active_at, turn);
 }
 
+/// Nobody writes that down, but a plan comes to an end all the same.
+#[test]
+fn a_key_that_is_to_follow_itself_does_not_go_round_in_a_circle() {
+    let mut table = started();
+    let turn = table.rows["k002"].active_at;
+    table.rows.get_mut("k002").unwrap().retired_at = Some(turn);
+    table.plan(&schedule(), T + MINUTE);
+    assert_eq!(table.rows["k002"].retired_at, None);
+}
+
 #[test]
 fn when_the_last_key_is_withdrawn_none_is_left() {
     let mut table = started();
