@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use tenantry_core::TenantId;
 use tenantry_issuer::{ClientId, IssuerName};
 
-use crate::client_args::ClientCommand;
+use crate::client_args::{Auth, ClientCommand};
 
 /// OAuth 2.0 that knows the tenant: an authorization server, its tenants, clients and keys.
 #[derive(Debug, Parser)]
@@ -34,10 +34,41 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// Reads the command line. It ends the process if that is none, or asks for help.
+    pub(crate) fn read() -> Self {
+        let matches = Self::with_environment().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The commands; the help of each names the variables that it reads.
+    fn with_environment() -> clap::Command {
+        Self::command().mut_subcommands(|group| {
+            let variables = match group.get_name() {
+                "serve" | "keys" => [LOG, DATABASE_PASSWORD, KEY].concat(),
+                "token" => [SECRET, LOG, DATABASE_PASSWORD].concat(),
+                _ => [LOG, DATABASE_PASSWORD].concat(),
+            };
+            let describe = |command: clap::Command| {
+                let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                command.after_long_help(format!("{example}\n\nEnvironment:\n{variables}"))
+            };
+            if group.has_subcommands() { group.mut_subcommands(describe) } else { describe(group) }
+        })
+    }
+}
+
+const LOG: &str = "  RUST_LOG  what is logged, such as `debug`\n";
+const DATABASE_PASSWORD: &str = "  PGPASSWORD  the password of a PostgreSQL database\n";
+const KEY: &str =
+    "  TENANTRY_KEY_ENCRYPTION_KEY  what signing keys are encrypted with in the database\n";
+const SECRET: &str = "  TENANTRY_CLIENT_SECRET  the secret of the client\n";
+
 /// Where settings and records are.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Place {
-    /// Read this file [default: issuer.toml, if there is one]
+    /// Read this file [default: issuer.toml, if there is one; else what the server of the database was
+    /// started with]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -62,6 +93,8 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Ask a running issuer for a token, and print what is in it
     Token(TokenArgs),
+    /// Print the newest events of the audit trail, the newest first
+    Audit(AuditArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,16 +112,40 @@ pub(crate) enum Serve {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeIssuer {
     /// Listen here [default: that of the file, or 127.0.0.1:9000]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
 
     /// Serve /metrics here, and not beside the rest [default: that of the file]
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics_listen: Option<SocketAddr>,
 
-    /// What tokens say in `iss` [default: that of the file, or http://ADDR]
+    /// What tokens say in `iss` [default: that of the file, or http://ADDR]. Without a file the
+    /// audience follows from it: URL/{tenant}
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<IssuerName>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let expected =
+        "expected an address and a port such as \"127.0.0.1:9000\"; names are not looked up";
+    text.parse().map_err(|_| expected.into())
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tenantry audit --tenant tenant1 --refused --last 20")]
+pub(crate) struct AuditArgs {
+    /// Only events about this tenant
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant: Option<TenantId>,
+    /// Only events about clients with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) client: Option<ClientId>,
+    /// Only what was refused or failed
+    #[arg(long)]
+    pub(crate) refused: bool,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) last: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,7 +171,8 @@ pub(crate) enum TenantCommand {
         /// The tenant
         id: TenantId,
     },
-    /// Give it no more tokens; running issuers follow within 30 seconds
+    /// Give it no more tokens, and end its refresh tokens for good; running issuers follow within 30
+    /// seconds
     #[command(after_help = "Example:\n  tenantry tenant suspend tenant1")]
     Suspend {
         /// The tenant
@@ -137,7 +195,7 @@ pub(crate) enum TenantCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// List the signing keys
-    #[command(after_help = "Example:\n  tenantry keys list --tenant tenant1")]
+    #[command(after_help = "Example:\n  tenantry keys list")]
     List {
         /// The keys of this tenant, where every tenant has an issuer of its own
         #[arg(long, value_name = "ID")]
@@ -165,7 +223,10 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "FILE")]
         old_key_file: Option<PathBuf>,
     },
-    /// Withdraw a key at once: every token that it signed is refused from then on
+    /// Withdraw a key that leaked, at once
+    ///
+    /// Running issuers follow within 30 seconds. Resource servers go on to accept what it signed until
+    /// they fetch the key set again: within its max-age, 10 minutes.
     #[command(after_help = "Example:\n  tenantry keys retire 3yDhXz0sPp4")]
     Retire {
         /// The key, as `keys list` names it
@@ -195,15 +256,26 @@ pub(crate) struct TokenArgs {
     /// Ask for this audience
     #[arg(long, value_name = "URL")]
     pub(crate) audience: Option<String>,
-    /// Ask this issuer [default: that of the file, or http://127.0.0.1:9000]
+    /// Ask this issuer [default: that of the file, or that of the server which uses the database, or
+    /// http://127.0.0.1:9000]
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<IssuerName>,
+    /// Send the request there, and not to the URL that the issuer has: past a proxy
+    #[arg(long, value_name = "URL")]
+    pub(crate) at: Option<IssuerName>,
     /// Read the secret from this file; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// How the secret is sent: basic or post, as the client is registered
-    #[arg(long, value_name = "HOW", default_value = "basic", value_parser = ["basic", "post"])]
-    pub(crate) auth: String,
+    /// How the client authenticates: as it is registered
+    #[arg(long, value_name = "HOW", default_value = "basic")]
+    pub(crate) auth: Auth,
+    /// Sign with this private key for --auth private_key_jwt: in PEM (PKCS #8), EC on P-256 or P-384,
+    /// Ed25519 or RSA
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// The name of that key in the key set of the client, if there are several of its kind
+    #[arg(long, value_name = "KID")]
+    pub(crate) kid: Option<String>,
 }
 
 #[cfg(test)]
@@ -232,10 +304,13 @@ mod tests {
     #[test]
     fn the_help_of_every_command_has_an_example_that_parses() {
         let mut found = Vec::new();
-        leaves(&Args::command(), "tenantry", &mut found);
-        assert_eq!(found.len(), 19);
+        leaves(&Args::with_environment(), "tenantry", &mut found);
+        assert_eq!(found.len(), 21);
         for (path, mut command) in found {
             let help = command.render_long_help().to_string();
+            assert!(help.contains("\n  RUST_LOG  "), "{path}");
+            let keys = path.starts_with("tenantry keys") || path.starts_with("tenantry serve");
+            assert_eq!(help.contains("\n  TENANTRY_KEY_ENCRYPTION_KEY  "), keys, "{path}");
             let (_, example) = help.split_once("Example:\n  ").unwrap_or_else(|| panic!("{path}"));
             let example = example.lines().next().unwrap_or_default().replace('\'', "");
             let from = example.find("tenantry ").unwrap_or_else(|| panic!("{path}: {example}"));

@@ -1,7 +1,5 @@
 //! `tenantry client`: who may ask for tokens of a tenant.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use tenantry_issuer::{Client, Grants, NewClient, Secret, Settings, Store};
@@ -10,6 +8,8 @@ use tenantry_core::TenantId;
 
 use crate::args::Place;
 use crate::client_args::{AddClient, Auth, ClientCommand, Grant, WhichClient};
+use crate::client_keys::read_keys;
+use crate::client_update;
 use crate::clock::{now, written};
 use crate::failure::Failure;
 use crate::output::{Output, fields, strong, table};
@@ -35,6 +35,7 @@ async fn act(
     match command {
         ClientCommand::Add(args) => add(store, args, settings, output).await,
         ClientCommand::List { tenant } => list(store, tenant, output).await,
+        ClientCommand::Update(args) => client_update::run(store, args, settings, output).await,
         ClientCommand::Show(which) => {
             let client = find(store, which).await?;
             output.print(&as_json(&client), &as_text(&client))
@@ -66,26 +67,32 @@ async fn add(
     output: Output,
 ) -> Result<(), Failure> {
     known(store, &args.tenant).await?;
-    refuse_scopes_of_others(store, args, settings).await?;
+    check_scopes(store, &args.tenant, &args.scopes, "--scope", settings).await?;
     let (client, secret) =
         new(args)?.check(settings, now()).map_err(|error| Failure::told(error.to_string()))?;
     store
         .add_client(&client)
         .await
-        .map_err(|error| refused(&error, &format!("client {}", client.id)))?;
+        .map_err(|error| refused(&error, "choose another id, or `tenantry client update` it"))?;
     audit(store, "client.add", Some(&client.tenant), Some(&client.id)).await;
     let mut json = as_json(&client);
     let mut text = format!("client {} of {} is registered\n", client.id, client.tenant);
+    if client.scopes.is_empty() {
+        text.push_str(&no_scopes(&client));
+    }
     show_secret(secret.as_ref(), &mut json, &mut text);
-    output.print(&json, &text)
+    output.print(&json, &text).map_err(|failure| match secret {
+        None => failure,
+        Some(_) => Failure::under_way(format!(
+            "{failure}: the client is registered all the same, and nobody has seen its secret: \
+             `tenantry client rotate-secret {} --tenant {}` makes another",
+            client.id, client.tenant
+        )),
+    })
 }
 
 fn new(args: &AddClient) -> Result<NewClient, Failure> {
-    let grants = Grants {
-        client_credentials: args.grants.contains(&Grant::ClientCredentials),
-        refresh_token: args.grants.contains(&Grant::RefreshToken),
-    };
-    let mut client = NewClient::of(args.tenant.clone()).grants(grants);
+    let mut client = NewClient::of(args.tenant.clone()).grants(granted(&args.grants));
     if let Some(id) = &args.id {
         client = client.id(id.clone());
     }
@@ -102,12 +109,7 @@ fn new(args: &AddClient) -> Result<NewClient, Failure> {
         client = client.claim(name, value);
     }
     match (args.auth, &args.jwks) {
-        (Auth::PrivateKeyJwt, Some(file)) => {
-            let jwks = fs::read_to_string(file).map_err(|error| {
-                Failure::told(format!("{} cannot be read: {error}", file.display()))
-            })?;
-            Ok(client.private_key_jwt(jwks))
-        }
+        (Auth::PrivateKeyJwt, Some(file)) => Ok(client.private_key_jwt(read_keys(file)?)),
         (Auth::PrivateKeyJwt, None) => {
             Err(Failure::told("private_key_jwt needs the client's public keys: --jwks FILE"))
         }
@@ -117,27 +119,49 @@ fn new(args: &AddClient) -> Result<NewClient, Failure> {
     }
 }
 
+pub(crate) fn granted(grants: &[Grant]) -> Grants {
+    Grants {
+        client_credentials: grants.contains(&Grant::ClientCredentials),
+        refresh_token: grants.contains(&Grant::RefreshToken),
+    }
+}
+
 /// A scope that names another registered tenant is a mistake: `finance.write` may be a plain scope or
 /// the `write` of the tenant `finance`, and only the list of tenants tells which.
-async fn refuse_scopes_of_others(
+pub(crate) async fn check_scopes(
     store: &Store,
-    args: &AddClient,
+    tenant: &TenantId,
+    scopes: &[String],
+    option: &str,
     settings: &Settings,
 ) -> Result<(), Failure> {
-    for scope in &args.scopes {
+    for scope in scopes {
+        if scope.contains(' ') {
+            return Err(Failure::told(format!(
+                "`{scope}` is not one scope: repeat {option} for each"
+            )));
+        }
         let other = settings.scope().matches(scope).and_then(|found| found.tenant);
-        let other = other.filter(|other| args.tenant != **other);
+        let other = other.filter(|other| *tenant != **other);
         let Some(Ok(other)) = other.map(str::parse::<TenantId>) else {
             continue;
         };
         if store.tenant(&other).await.map_err(|error| broken(&error))?.is_some() {
             return Err(Failure::told(format!(
-                "the scope `{scope}` is {other}'s: a client of {} cannot have it",
-                args.tenant
+                "the scope `{scope}` is {other}'s: a client of {tenant} cannot have it"
             )));
         }
     }
     Ok(())
+}
+
+/// A token without scopes opens nothing, and nobody says so before a resource server does.
+pub(crate) fn no_scopes(client: &Client) -> String {
+    format!(
+        "it has no scopes, so its tokens have none: \
+         `tenantry client update {} --tenant {} --add-scope SCOPE` adds one\n",
+        client.id, client.tenant
+    )
 }
 
 async fn list(store: &Store, tenant: &TenantId, output: Output) -> Result<(), Failure> {
@@ -169,8 +193,9 @@ async fn rotate_secret(store: &Store, which: &WhichClient, output: Output) -> Re
     let client = find(store, which).await?;
     if client.auth.method() == "private_key_jwt" {
         return Err(Failure::told(format!(
-            "client {} of {} has no secret: it authenticates with private_key_jwt",
-            which.id, which.tenant
+            "client {id} of {tenant} has no secret but keys: `tenantry client update {id} --tenant {tenant} --jwks FILE` replaces them",
+            id = which.id,
+            tenant = which.tenant,
         )));
     }
     let secret = Secret::generate().map_err(|error| Failure::told(error.to_string()))?;
@@ -181,11 +206,16 @@ async fn rotate_secret(store: &Store, which: &WhichClient, output: Output) -> Re
     audit(store, "client.rotate_secret", Some(&which.tenant), Some(&which.id)).await;
     let mut json = json!({ "tenant": which.tenant.as_str(), "client_id": which.id.as_str() });
     let mut text = format!(
-        "client {} of {} has a new secret; running issuers follow within 30 seconds\n",
+        "client {} of {} has a new secret, which works at once\n\
+         the old one ends within 30 seconds at running issuers, and its refresh tokens have ended\n",
         which.id, which.tenant
     );
     show_secret(Some(&secret), &mut json, &mut text);
-    output.print(&json, &text)
+    output.print(&json, &text).map_err(|failure| {
+        Failure::under_way(format!(
+            "{failure}: the old secret is replaced all the same, and nobody has seen the new one: rotate it again"
+        ))
+    })
 }
 
 async fn set_enabled(
@@ -199,8 +229,11 @@ async fn set_enabled(
     if !changed.map_err(|error| broken(&error))? {
         return Err(unknown(which));
     }
-    let (action, word) =
-        if enabled { ("client.enable", "enabled") } else { ("client.disable", "disabled") };
+    let (action, word) = if enabled {
+        ("client.enable", "enabled")
+    } else {
+        ("client.disable", "disabled, and its refresh tokens have ended for good")
+    };
     audit(store, action, Some(&which.tenant), Some(&which.id)).await;
     output.print(
         &named(which, "enabled", enabled.into()),
@@ -212,13 +245,13 @@ async fn set_enabled(
 }
 
 /// The client; or the failure that there is none, or no such tenant.
-async fn find(store: &Store, which: &WhichClient) -> Result<Client, Failure> {
+pub(crate) async fn find(store: &Store, which: &WhichClient) -> Result<Client, Failure> {
     known(store, &which.tenant).await?;
     let client = store.client(&which.tenant, &which.id).await.map_err(|error| broken(&error))?;
     client.ok_or_else(|| unknown(which))
 }
 
-fn unknown(which: &WhichClient) -> Failure {
+pub(crate) fn unknown(which: &WhichClient) -> Failure {
     Failure::told(format!(
         "there is no client {id} of {tenant}: `tenantry client list --tenant {tenant}` shows those that there are",
         id = which.id,
@@ -255,7 +288,7 @@ fn grants(client: &Client) -> Vec<&'static str> {
     grants.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect()
 }
 
-fn as_json(client: &Client) -> Value {
+pub(crate) fn as_json(client: &Client) -> Value {
     json!({
         "tenant": client.tenant.as_str(),
         "client_id": client.id.as_str(),
@@ -270,7 +303,7 @@ fn as_json(client: &Client) -> Value {
     })
 }
 
-fn as_text(client: &Client) -> String {
+pub(crate) fn as_text(client: &Client) -> String {
     let claims = if client.claims.is_empty() {
         String::new()
     } else {

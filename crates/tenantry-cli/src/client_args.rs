@@ -24,12 +24,23 @@ pub(crate) enum ClientCommand {
     /// Show a client
     #[command(after_help = "Example:\n  tenantry client show journal-sync --tenant tenant1")]
     Show(WhichClient),
-    /// Give a client a new secret, printed once; the old one and its refresh tokens end
+    /// Change the scopes, audiences, grants, name or keys of a client; its secret stays
+    ///
+    /// Running issuers follow within 30 seconds. Refresh tokens give no more than the client may have
+    /// then; with other keys they end.
+    #[command(
+        after_help = "Example:\n  tenantry client update journal-sync --tenant tenant1 --add-scope finance.write"
+    )]
+    Update(UpdateClient),
+    /// Give a client a new secret, printed once; its refresh tokens end
+    ///
+    /// The new secret works at once. The old one ends within 30 seconds at running issuers.
     #[command(
         after_help = "Example:\n  tenantry client rotate-secret journal-sync --tenant tenant1"
     )]
     RotateSecret(WhichClient),
-    /// Give it no more tokens; running issuers follow within 30 seconds
+    /// Give it no more tokens, and end its refresh tokens for good; running issuers follow within 30
+    /// seconds
     #[command(after_help = "Example:\n  tenantry client disable journal-sync --tenant tenant1")]
     Disable(WhichClient),
     /// Give a disabled client tokens again
@@ -81,8 +92,38 @@ pub(crate) struct AddClient {
     /// How it authenticates
     #[arg(long, value_name = "HOW", default_value = "basic")]
     pub(crate) auth: Auth,
-    /// The public keys of a client that authenticates with private_key_jwt
-    #[arg(long, value_name = "FILE", required_if_eq("auth", "private_key_jwt"))]
+    /// The public keys of a client that authenticates with private_key_jwt: a JWK Set, or one key
+    /// in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct UpdateClient {
+    #[command(flatten)]
+    pub(crate) which: WhichClient,
+    /// A name for people
+    #[arg(long, group = "change")]
+    pub(crate) name: Option<String>,
+    /// A scope that it may obtain from now on, plain or with the tenant; can be repeated
+    #[arg(long = "add-scope", value_name = "SCOPE", group = "change")]
+    pub(crate) added_scopes: Vec<String>,
+    /// A scope that it may not obtain any more; can be repeated
+    #[arg(long = "remove-scope", value_name = "SCOPE", group = "change")]
+    pub(crate) removed_scopes: Vec<String>,
+    /// An audience that it may obtain tokens for from now on; can be repeated. A client without any
+    /// may have all of its tenant, and with the first only that one
+    #[arg(long = "add-audience", value_name = "URL", group = "change")]
+    pub(crate) added_audiences: Vec<String>,
+    /// An audience that it may not obtain tokens for any more; can be repeated
+    #[arg(long = "remove-audience", value_name = "URL", group = "change")]
+    pub(crate) removed_audiences: Vec<String>,
+    /// The grants that it may use from now on, all of them
+    #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',', group = "change")]
+    pub(crate) grants: Vec<Grant>,
+    /// Other public keys in place of those that it has: a JWK Set, or one key in PEM
+    #[arg(long, value_name = "FILE", group = "change")]
     pub(crate) jwks: Option<PathBuf>,
 }
 

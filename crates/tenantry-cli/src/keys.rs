@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use tenantry_core::TenantId;
 use tenantry_issuer::{
-    KeyEncryptionKey, KeyInfo, KeyOwner, KeyRing, KeyRingError, KeyRingErrorKind, Schedule,
-    Settings, Store, SystemClock,
+    KeyEncryptionKey, KeyInfo, KeyOwner, KeyRing, KeyRingError, KeyRingErrorKind, KeyState,
+    Schedule, Settings, Store, SystemClock,
 };
 
 use crate::args::{KeysCommand, Place};
 use crate::clock::written;
 use crate::failure::{Failure, with_causes};
 use crate::output::{Output, table};
-use crate::setup::{Setup, audit};
+use crate::setup::{Setup, audit, audit_key};
 use crate::tenant::known;
 
 pub(crate) async fn run(
@@ -46,29 +46,54 @@ async fn act(
     let owner = owner(settings, tenant, store).await?;
     let (clock, schedule) = (Arc::new(SystemClock::new()), Schedule::of(settings));
     // Keys that cannot be read can be listed and withdrawn all the same.
+    let max_age = schedule.jwks_max_age().as_secs();
     let ring = KeyRing::unread(store.clone(), settings, schedule, clock);
     let ring = ring.map_err(|error| refused(&error))?;
     let stored = ring.list(&owner).await.map_err(|error| refused(&error))?;
     // A server makes the first keys, with its own key to encrypt them.
     if stored.is_empty() && !matches!(command, KeysCommand::List { .. }) {
-        return Err(Failure::told("there are no signing keys yet: start the issuer first"));
+        return Err(Failure::told(none(&owner)));
     }
-    let keys = match command {
+    match command {
         KeysCommand::Rotate { now, .. } => {
             let rotated =
                 if *now { ring.rotate_at_once(&owner).await } else { ring.rotate(&owner).await };
             let keys = rotated.map_err(|error| refused(&error))?.list(ring.now());
-            audit(store, "keys.rotate", tenant, None).await;
-            keys
+            let next = stored.iter().find(|key| key.state == KeyState::Next);
+            audit_key(store, "keys.rotate", tenant, next.map(|key| &*key.kid)).await;
+            print(&keys, &owner, "", output)
         }
         KeysCommand::Retire { kid, .. } => {
-            let left = ring.retire(&owner, kid).await.map_err(|error| refused(&error))?;
-            audit(store, "keys.retire", tenant, None).await;
-            left
+            let left = ring.retire(&owner, kid).await.map_err(|error| match error.kind() {
+                KeyRingErrorKind::UnknownKey => Failure::told(format!(
+                    "{error}: `tenantry keys list{}` shows those that there are",
+                    tenant.map(|tenant| format!(" --tenant {tenant}")).unwrap_or_default()
+                )),
+                _ => refused(&error),
+            })?;
+            audit_key(store, "keys.retire", tenant, Some(kid)).await;
+            let said = format!(
+                "key {kid} is withdrawn; running issuers follow within 30 seconds\n\
+                 resource servers go on until they fetch the key set again, within {max_age} seconds (max-age)\n"
+            );
+            print(&left, &owner, &said, output)
         }
-        KeysCommand::List { .. } | KeysCommand::Encrypt { .. } => stored,
-    };
-    print(&keys, output)
+        KeysCommand::List { .. } | KeysCommand::Encrypt { .. } => {
+            print(&stored, &owner, "", output)
+        }
+    }
+}
+
+/// Says when there will be keys.
+fn none(owner: &KeyOwner) -> String {
+    match owner {
+        KeyOwner::Shared => {
+            "there are no signing keys: the issuer makes them when it starts".into()
+        }
+        KeyOwner::Tenant(tenant) => format!(
+            "{tenant} has no signing keys: the issuer makes them when it is asked for a token or the key set"
+        ),
+    }
 }
 
 async fn encrypt(
@@ -131,10 +156,9 @@ fn refused(error: &KeyRingError) -> Failure {
     Failure::told(with_causes(error))
 }
 
-fn print(keys: &[KeyInfo], output: Output) -> Result<(), Failure> {
+fn print(keys: &[KeyInfo], owner: &KeyOwner, said: &str, output: Output) -> Result<(), Failure> {
     if keys.is_empty() {
-        let text = "no keys: the first are made when a token is asked for";
-        return output.print(&json!([]), text);
+        return output.print(&json!([]), &format!("{said}{}", none(owner)));
     }
     let row = |key: &KeyInfo| {
         vec![
@@ -149,7 +173,7 @@ fn print(keys: &[KeyInfo], output: Output) -> Result<(), Failure> {
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
     let head = ["kid", "alg", "state", "signs from", "until", "published until", "stored"];
-    output.print(&keys.iter().map(as_json).collect(), &table(&head, &rows))
+    output.print(&keys.iter().map(as_json).collect(), &format!("{said}{}", table(&head, &rows)))
 }
 
 fn as_json(key: &KeyInfo) -> Value {

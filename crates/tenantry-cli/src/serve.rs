@@ -32,11 +32,12 @@ pub(crate) async fn run(args: &ServeIssuer, place: &Place, output: Output) -> Re
         .map_err(|error| Failure::told(format!("the signal to stop cannot be watched: {error}")))?;
     let figures = figures()?;
     let store = setup.open_or_make().await?;
-    let server = IssuerServer::builder(store, settings)
+    let server = IssuerServer::builder(store.clone(), settings)
         .figures(move || figures.render())
         .build()
         .await
         .map_err(|error| Failure::told(with_causes(&error)))?;
+    setup.note(&store, server.settings().issuer()).await?;
     #[cfg(unix)]
     reload_on_hangup(&server, setup, args.issuer.clone(), address)?;
     let issuer = server.settings().issuer().to_string();

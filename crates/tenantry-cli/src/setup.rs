@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tenantry_issuer::{
     AuditEvent, AuditOutcome, ClientId, ConfigError, IssuerFile, IssuerName, KeyEncryptionKey,
-    Settings, Store,
+    Served, Settings, Store,
 };
 
 use tenantry_core::TenantId;
@@ -13,6 +13,7 @@ use tenantry_core::TenantId;
 use crate::args::Place;
 use crate::clock::now;
 use crate::failure::{Failure, with_causes};
+use crate::tenant::broken;
 
 /// Where the authorization server listens if nobody says where.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9000);
@@ -27,6 +28,8 @@ pub(crate) struct Setup {
     file: Option<IssuerFile>,
     path: Option<PathBuf>,
     database: String,
+    /// Whether it is the file that names the database.
+    database_of_file: bool,
 }
 
 impl Setup {
@@ -35,9 +38,10 @@ impl Setup {
         let default = Path::new("issuer.toml");
         let path = place.config.as_deref().or_else(|| default.exists().then_some(default));
         let file = path.map(IssuerFile::read).transpose()?;
-        let of_file = || file.as_ref().and_then(IssuerFile::database);
-        let database = place.database.as_deref().or_else(of_file).unwrap_or(DATABASE).to_owned();
-        Ok(Self { path: path.map(Into::into), file, database })
+        let of_file = file.as_ref().and_then(IssuerFile::database);
+        let database = place.database.as_deref().or(of_file).unwrap_or(DATABASE).to_owned();
+        let database_of_file = place.database.is_none() && of_file.is_some();
+        Ok(Self { path: path.map(Into::into), file, database, database_of_file })
     }
 
     /// Does something with the settings and the records, and closes the database, whatever comes of it.
@@ -46,11 +50,86 @@ impl Setup {
         act: impl AsyncFnOnce(&Settings, &Store) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let setup = Self::read(place)?;
-        let settings = setup.settings_alone()?;
+        // What is wrong with the file is told before the database is looked for.
+        setup.settings_alone()?;
         let store = setup.open().await?;
-        let done = act(&settings, &store).await;
+        let done = match setup.settings_of(&store).await {
+            Ok(settings) => act(&settings, &store).await,
+            Err(failure) => Err(failure),
+        };
         store.close().await;
         done
+    }
+
+    /// The settings of the server that uses `store`: those of the file, or what the server was started
+    /// with if there is none.
+    pub(crate) async fn settings_of(&self, store: &Store) -> Result<Settings, Failure> {
+        let Some(served) = store.served().await.map_err(|error| broken(&error))? else {
+            return self.settings_alone();
+        };
+        let Some(path) = &self.path else {
+            if served.file_issuer.is_some() {
+                return Err(Failure::told(format!(
+                    "the issuer {} that uses this database has a file of settings: name it with --config",
+                    served.issuer
+                )));
+            }
+            return self.settings(Some(&served.issuer), self.listen());
+        };
+        let settings = self.settings_alone()?;
+        if served.file_issuer.as_ref() == Some(settings.issuer()) {
+            // With `--issuer`, where the server was given one.
+            return self.settings(Some(&served.issuer), self.listen());
+        }
+        if *settings.issuer() != served.issuer {
+            return Err(Failure::told(format!(
+                "{} is of the issuer {}, but {} uses this database: name its file with --config, or start \
+                 `tenantry serve issuer` with this one first",
+                path.display(),
+                settings.issuer(),
+                served.issuer
+            )));
+        }
+        Ok(settings)
+    }
+
+    /// Notes what the server is started with, for the commands that come after it.
+    pub(crate) async fn note(&self, store: &Store, issuer: &IssuerName) -> Result<(), Failure> {
+        let before = store.served().await.map_err(|error| broken(&error))?;
+        // A file may leave the issuer to the command line.
+        let of_file = |file: &IssuerFile| {
+            file.settings().map_or_else(|_| issuer.clone(), |settings| settings.issuer().clone())
+        };
+        let file_issuer = self.file.as_ref().map(of_file);
+        let served = Served { issuer: issuer.clone(), file_issuer };
+        if before.as_ref() == Some(&served) {
+            return Ok(());
+        }
+        if let Some(before) = before.filter(|before| before.issuer != served.issuer) {
+            tracing::warn!(
+                %issuer, before = %before.issuer,
+                "another issuer used this database before: its tokens, and assertions for it, are foreign here"
+            );
+        }
+        store.set_served(&served).await.map_err(|error| broken(&error))
+    }
+
+    /// The issuer that `tenantry token` asks if none is named. It works without a database, too: a
+    /// client's machine has none.
+    pub(crate) async fn issuer(&self) -> Result<IssuerName, Failure> {
+        let near = self.sqlite_file().is_some_and(Path::exists);
+        // PostgreSQL may be out of reach of who has a file that says enough.
+        if !near && (self.file.is_some() || self.sqlite_file().is_some()) {
+            return Ok(self.settings_alone()?.issuer().clone());
+        }
+        let store = self.open_or_make().await?;
+        let issuer = match store.served().await {
+            // Its other settings are not needed to ask.
+            Ok(Some(served)) if self.file.is_none() => Ok(served.issuer),
+            _ => self.settings_of(&store).await.map(|settings| settings.issuer().clone()),
+        };
+        store.close().await;
+        issuer
     }
 
     /// Reads the same file again, for a server that runs.
@@ -64,8 +143,12 @@ impl Setup {
         };
         let file = IssuerFile::read(path)?;
         file.succeed(before)?;
-        let again =
-            Self { file: Some(file), path: Some(path.clone()), database: self.database.clone() };
+        let again = Self {
+            file: Some(file),
+            path: Some(path.clone()),
+            database: self.database.clone(),
+            database_of_file: self.database_of_file,
+        };
         let settings = again.settings(issuer, address)?;
         Ok((again, settings))
     }
@@ -124,24 +207,40 @@ impl Setup {
     /// Opens the database, and makes it if it is not there.
     pub(crate) async fn open_or_make(&self) -> Result<Store, Failure> {
         Store::open(&self.database).await.map_err(|error| {
-            Failure::told(format!("cannot use the database: {}", with_causes(&error)))
+            let problem = with_causes(&error);
+            match &self.file {
+                Some(file) if self.database_of_file => file.fault("database", problem).into(),
+                _ => Failure::told(format!("cannot use the database: {problem}")),
+            }
         })
     }
 
     /// Opens the database. One that is not there has nothing to show and nothing to change, so it is
     /// not made: its name may be wrong.
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
+        let Some(file) = self.sqlite_file().filter(|file| !file.exists()) else {
+            return self.open_or_make().await;
+        };
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Err(Failure::told(match folder.filter(|folder| !folder.is_dir()) {
+            Some(folder) => format!(
+                "there is no directory {} for the database {}: make it, or name another database with --database",
+                folder.display(),
+                file.display()
+            ),
+            None => format!(
+                "there is no database {}: make one with `tenantry tenant add`, or name it with --database",
+                file.display()
+            ),
+        }))
+    }
+
+    /// The file of a SQLite database.
+    fn sqlite_file(&self) -> Option<&Path> {
         let name = self.database.strip_prefix("sqlite://");
-        let file = name.or_else(|| self.database.strip_prefix("sqlite:"));
-        let file = file
-            .filter(|file| !file.starts_with(':'))
-            .map(|file| file.split_once('?').map_or(file, |(file, _)| file));
-        if let Some(file) = file.filter(|file| !Path::new(file).exists()) {
-            return Err(Failure::told(format!(
-                "there is no database {file}: make one with `tenantry tenant add`, or name it with --database"
-            )));
-        }
-        self.open_or_make().await
+        let file = name.or_else(|| self.database.strip_prefix("sqlite:"))?;
+        let file = file.split_once('?').map_or(file, |(file, _)| file);
+        (!file.starts_with(':')).then_some(Path::new(file))
     }
 }
 
@@ -175,6 +274,26 @@ pub(crate) async fn audit(
     tenant: Option<&TenantId>,
     client: Option<&ClientId>,
 ) {
+    append(store, action, tenant, client, None).await;
+}
+
+/// The same of a signing key.
+pub(crate) async fn audit_key(
+    store: &Store,
+    action: &str,
+    tenant: Option<&TenantId>,
+    kid: Option<&str>,
+) {
+    append(store, action, tenant, None, kid.map(|kid| format!("kid {kid}"))).await;
+}
+
+async fn append(
+    store: &Store,
+    action: &str,
+    tenant: Option<&TenantId>,
+    client: Option<&ClientId>,
+    reason: Option<String>,
+) {
     let event = AuditEvent {
         at: now(),
         actor: "operator".into(),
@@ -184,7 +303,7 @@ pub(crate) async fn audit(
         grant: None,
         scopes: Vec::new(),
         outcome: AuditOutcome::Done,
-        reason: None,
+        reason,
     };
     if let Err(error) = store.append_audit(&[event]).await {
         tracing::error!(error = with_causes(&error), action, "the audit trail lacks an event");

@@ -26,7 +26,12 @@ pub(crate) async fn run(
         TenantCommand::Add { id, name, claims } => {
             // Before there is a database: what is refused makes none.
             let tenant = new(id, name.as_ref(), claims, &setup.settings_alone()?)?;
-            (setup.open_or_make().await?, Some(tenant))
+            let store = setup.open_or_make().await?;
+            if let Err(failure) = setup.settings_of(&store).await {
+                store.close().await;
+                return Err(failure);
+            }
+            (store, Some(tenant))
         }
         _ => (setup.open().await?, None),
     };
@@ -43,7 +48,7 @@ async fn act(
 ) -> Result<(), Failure> {
     match command {
         TenantCommand::Add { id, .. } => {
-            let Some(tenant) = new else { return Err(unknown(id)) };
+            let Some(tenant) = new else { return Err(unknown(id, None)) };
             add(store, &tenant, output).await
         }
         TenantCommand::List => list(store, output).await,
@@ -61,14 +66,15 @@ async fn act(
 
 async fn add(store: &Store, tenant: &Tenant, output: Output) -> Result<(), Failure> {
     let id = &tenant.id;
-    store.add_tenant(tenant).await.map_err(|error| refused(&error, &format!("tenant {id}")))?;
+    store.add_tenant(tenant).await.map_err(|error| refused(&error, "choose another id"))?;
     audit(store, "tenant.add", Some(id), None).await;
     output.print(&as_json(tenant), &format!("tenant {id} is registered"))
 }
 
 async fn remove(store: &Store, id: &TenantId, output: Output) -> Result<(), Failure> {
+    known(store, id).await?;
     if !store.remove_tenant(id).await.map_err(|error| broken(&error))? {
-        return Err(unknown(id));
+        return Err(unknown(id, None));
     }
     audit(store, "tenant.remove", Some(id), None).await;
     output.print(
@@ -120,41 +126,50 @@ async fn set_status(
     status: TenantStatus,
     output: Output,
 ) -> Result<(), Failure> {
+    known(store, id).await?;
     if !store.set_tenant_status(id, status).await.map_err(|error| broken(&error))? {
-        return Err(unknown(id));
+        return Err(unknown(id, None));
     }
-    let action = match status {
-        TenantStatus::Active => "tenant.resume",
-        TenantStatus::Suspended => "tenant.suspend",
+    let (action, ended) = match status {
+        TenantStatus::Active => ("tenant.resume", ""),
+        TenantStatus::Suspended => {
+            ("tenant.suspend", ", and its refresh tokens have ended for good")
+        }
     };
     audit(store, action, Some(id), None).await;
     let word = status.as_str();
     output.print(
         &json!({ "tenant": id.as_str(), "status": word }),
-        &format!("tenant {id} is {word}; running issuers follow within 30 seconds"),
+        &format!("tenant {id} is {word}{ended}; running issuers follow within 30 seconds"),
     )
 }
 
 /// The tenant, or the failure that there is none.
 pub(crate) async fn known(store: &Store, id: &TenantId) -> Result<Tenant, Failure> {
-    store.tenant(id).await.map_err(|error| broken(&error))?.ok_or_else(|| unknown(id))
+    if let Some(tenant) = store.tenant(id).await.map_err(|error| broken(&error))? {
+        return Ok(tenant);
+    }
+    let like = store.tenant_like(id).await.map_err(|error| broken(&error))?;
+    Err(unknown(id, like.as_ref()))
 }
 
-pub(crate) fn unknown(id: &TenantId) -> Failure {
-    Failure::told(format!(
-        "there is no tenant {id}: `tenantry tenant list` shows those that there are"
-    ))
+fn unknown(id: &TenantId, like: Option<&TenantId>) -> Failure {
+    Failure::told(match like {
+        Some(like) => format!("there is no tenant {id}, but there is {like}: case counts"),
+        None => {
+            format!("there is no tenant {id}: `tenantry tenant list` shows those that there are")
+        }
+    })
 }
 
 pub(crate) fn broken(error: &StoreError) -> Failure {
     Failure::told(format!("the database: {}", with_causes(error)))
 }
 
-pub(crate) fn refused(error: &StoreError, id: &str) -> Failure {
+/// What is to be registered is not; `instead` is what to do if it is there already.
+pub(crate) fn refused(error: &StoreError, instead: &str) -> Failure {
     match error.kind() {
-        StoreErrorKind::AlreadyExists => {
-            Failure::told(format!("there is a {id} already, or one that differs only in case"))
-        }
+        StoreErrorKind::AlreadyExists => Failure::told(format!("{error}: {instead}")),
         _ => broken(error),
     }
 }

@@ -132,6 +132,12 @@ impl IssuerFile {
         error.located(&self.name, &self.text)
     }
 
+    /// An error about `setting`, with the line of this file that it is on.
+    #[must_use]
+    pub fn fault(&self, setting: &str, problem: impl Into<String>) -> ConfigError {
+        self.locate(ConfigError::about(setting, problem))
+    }
+
     fn build(&self, builder: SettingsBuilder) -> Result<Settings, ConfigError> {
         builder.build().map_err(|error| self.locate(error))
     }

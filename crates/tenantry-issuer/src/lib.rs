@@ -11,6 +11,7 @@ mod audit;
 mod authentication;
 mod body;
 mod caller;
+mod client_update;
 mod config_error;
 mod config_file;
 mod config_format;
@@ -60,6 +61,7 @@ mod watch;
 
 pub use access_token::{AccessToken, IssuedToken};
 pub use audit::{Audit, AuditWriter};
+pub use client_update::ClientUpdate;
 pub use config_error::ConfigError;
 pub use config_file::IssuerFile;
 pub use document::{Document, no_document};
@@ -76,9 +78,9 @@ pub use oauth_endpoints::OAuthEndpoints;
 pub use openapi::openapi;
 pub use random::RandomError;
 pub use records::{
-    AuditEntry, AuditEvent, AuditOutcome, Client, ClientAuth, ClientId, Family, FamilyId,
-    Generation, Grants, InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey, StoredKey,
-    Tenant, TenantStatus,
+    AuditEntry, AuditEvent, AuditFilter, AuditOutcome, Client, ClientAuth, ClientId, Family,
+    FamilyId, Generation, Grants, InvalidClientId, KeyChange, KeyOwner, NewFamily, SealedKey,
+    Served, StoredKey, Tenant, TenantStatus,
 };
 pub use refresh_token::{InvalidRefreshToken, PresentedToken, RefreshToken};
 pub use reserved::{InvalidClaim, LONGEST_CLAIMS, check_claims, is_reserved_claim};

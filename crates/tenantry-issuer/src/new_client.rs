@@ -146,15 +146,18 @@ impl NewClient {
         settings: &Settings,
         now: Duration,
     ) -> Result<(Client, Option<Secret>), InvalidClient> {
-        let scopes = self.plain_scopes(settings)?;
-        let audiences = self.own_audiences(settings)?;
+        let scopes = self.scopes.iter().map(|text| plain_scope(&self.tenant, text, settings));
+        let scopes = scopes.collect::<Result<BTreeSet<_>, _>>()?;
+        let mut audiences = Vec::new();
+        for audience in self.audiences {
+            check_audience(&self.tenant, &audience, settings)?;
+            if !audiences.contains(&audience) {
+                audiences.push(audience);
+            }
+        }
         check_claims(&self.claims, settings.tenant_claims())
             .map_err(|error| InvalidClient(error.to_string()))?;
-        if !self.grants.client_credentials {
-            return Err(InvalidClient(
-                "without the grant client_credentials it could never obtain a token".into(),
-            ));
-        }
+        check_grants(self.grants)?;
         let (auth, secret) = match self.method {
             Method::Basic => new_secret(ClientAuth::Basic)?,
             Method::Post => new_secret(ClientAuth::Post)?,
@@ -178,48 +181,50 @@ impl NewClient {
         };
         Ok((client, secret))
     }
+}
 
-    fn plain_scopes(&self, settings: &Settings) -> Result<BTreeSet<String>, InvalidClient> {
-        let mut plain = BTreeSet::new();
-        for text in &self.scopes {
-            let scope: ScopeToken =
-                text.parse().map_err(|error| InvalidClient(format!("`{text}` is {error}")))?;
-            let own = settings
-                .scope()
-                .matches(scope.as_str())
-                .filter(|found| found.tenant.is_some_and(|tenant| self.tenant == *tenant));
-            plain.insert(own.map_or(scope.as_str(), |found| found.scope).to_owned());
-        }
-        Ok(plain)
-    }
+/// The scope `text` without its tenant.
+pub(crate) fn plain_scope(
+    tenant: &TenantId,
+    text: &str,
+    settings: &Settings,
+) -> Result<String, InvalidClient> {
+    let scope: ScopeToken =
+        text.parse().map_err(|error| InvalidClient(format!("`{text}` is {error}")))?;
+    let own = settings
+        .scope()
+        .matches(scope.as_str())
+        .filter(|found| found.tenant.is_some_and(|named| *tenant == *named));
+    Ok(own.map_or(scope.as_str(), |found| found.scope).to_owned())
+}
 
-    fn own_audiences(&self, settings: &Settings) -> Result<Vec<String>, InvalidClient> {
-        let mut own = Vec::new();
-        for audience in &self.audiences {
-            match settings.match_audience(audience) {
-                Some(Match::Exact) => {}
-                Some(Match::Tenant(tenant)) if self.tenant == *tenant => {}
-                Some(Match::Tenant(other)) => {
-                    return Err(InvalidClient(format!(
-                        "the audience `{audience}` is {other}'s: a client of {} cannot have it",
-                        self.tenant
-                    )));
-                }
-                None => {
-                    let known: Vec<_> = settings.audiences_of(&self.tenant).collect();
-                    return Err(InvalidClient(format!(
-                        "the audience `{audience}` is not one of this issuer: those of {} are `{}`",
-                        self.tenant,
-                        known.join("`, `")
-                    )));
-                }
-            }
-            if !own.contains(audience) {
-                own.push(audience.clone());
-            }
+/// Refuses an audience that a client of `tenant` cannot have.
+pub(crate) fn check_audience(
+    tenant: &TenantId,
+    audience: &str,
+    settings: &Settings,
+) -> Result<(), InvalidClient> {
+    match settings.match_audience(audience) {
+        Some(Match::Exact) => Ok(()),
+        Some(Match::Tenant(named)) if *tenant == *named => Ok(()),
+        Some(Match::Tenant(other)) => Err(InvalidClient(format!(
+            "the audience `{audience}` is {other}'s: a client of {tenant} cannot have it"
+        ))),
+        None => {
+            let known: Vec<_> = settings.audiences_of(tenant).collect();
+            Err(InvalidClient(format!(
+                "the audience `{audience}` is not one of this issuer: those of {tenant} are `{}`",
+                known.join("`, `")
+            )))
         }
-        Ok(own)
     }
+}
+
+pub(crate) fn check_grants(grants: Grants) -> Result<(), InvalidClient> {
+    if grants.client_credentials {
+        return Ok(());
+    }
+    Err(InvalidClient("without the grant client_credentials it could never obtain a token".into()))
 }
 
 fn new_secret(
@@ -238,7 +243,7 @@ fn random_id() -> Result<ClientId, InvalidClient> {
 }
 
 /// Private members would be stored, and are none of ours.
-fn check_keys(jwks: &str) -> Result<(), InvalidClient> {
+pub(crate) fn check_keys(jwks: &str) -> Result<(), InvalidClient> {
     let refuse =
         |problem: String| Err(InvalidClient(format!("the keys cannot be used: {problem}")));
     if jwks.len() > 64 * 1024 {
@@ -267,9 +272,9 @@ fn check_keys(jwks: &str) -> Result<(), InvalidClient> {
     }
 }
 
-/// Why a client cannot be registered. It names no secret and no key.
+/// Why a client cannot be registered, or changed. It names no secret and no key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InvalidClient(String);
+pub struct InvalidClient(pub(crate) String);
 
 impl fmt::Display for InvalidClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

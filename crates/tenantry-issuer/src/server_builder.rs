@@ -13,6 +13,7 @@ use crate::oauth_endpoints::OAuthEndpoints;
 use crate::server::{Figures, Inner, IssuerServer, prune_now_and_then};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::watch::describe_figures;
 
 /// Makes an [`IssuerServer`].
 #[must_use = "a builder does nothing until it is built"]
@@ -54,6 +55,7 @@ impl IssuerServerBuilder {
     pub async fn build(self) -> Result<IssuerServer, KeyRingError> {
         let Self { store, settings, clock, figures } = self;
         let keys = KeyRing::open(store.clone(), &settings, Arc::clone(&clock)).await?;
+        describe_figures();
         let (audit, writer) = Audit::start(store.clone(), Arc::clone(&clock));
         let record = {
             let audit = audit.clone();

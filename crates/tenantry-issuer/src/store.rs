@@ -14,6 +14,7 @@ mod postgres;
 mod prune;
 mod revoked_tokens;
 mod rows;
+mod served;
 mod sqlite;
 mod tenants;
 

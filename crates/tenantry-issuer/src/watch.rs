@@ -87,6 +87,23 @@ pub(crate) async fn watch(
     answer
 }
 
+/// Says what the figures of an authorization server mean, to the recorder that there is.
+pub(crate) fn describe_figures() {
+    metrics::describe_counter!(
+        "tenantry_issuer_requests_total",
+        "requests that were answered; route as it is registered, - for none"
+    );
+    metrics::describe_histogram!(
+        "tenantry_issuer_request_seconds",
+        metrics::Unit::Seconds,
+        "how long an answer took"
+    );
+    metrics::describe_counter!(
+        "tenantry_issuer_audit_lost_total",
+        "audit events that the queue had no room for"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::pending;

@@ -9,6 +9,10 @@ const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1","alg":"ES256"
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
 
+/// A public key in PEM, of the same kind.
+const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+
 fn place() -> Place {
     let place = Place::new();
     place.run("tenant add tenant1").done();
@@ -103,7 +107,7 @@ fn a_client_with_a_key_has_no_secret() {
     let added = place.run(line).json();
     assert_eq!((added.get("client_secret"), &added["auth"]), (None, &json!("private_key_jwt")));
     let rotated = place.run("client rotate-secret js --tenant tenant1");
-    let expected = "client js of tenant1 has no secret: it authenticates with private_key_jwt";
+    let expected = "client js of tenant1 has no secret but keys: `tenantry client update js --tenant tenant1 --jwks FILE` replaces them";
     assert_eq!(rotated.refused(2), expected);
 }
 
@@ -115,6 +119,9 @@ fn a_client_that_could_not_work_is_not_registered() {
     place.write("none.json", r#"{"keys":[]}"#);
     place.write("many.json", &format!(r#"{{"keys":[{}]}}"#, ["{}"; 9].join(",")));
     place.write("text.json", "hello");
+    place.write("one.json", r#"{"kty":"EC"}"#);
+    place.write("private.pem", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
+    place.write("two.pem", &format!("{PEM}{PEM}"));
     let key = "--auth private_key_jwt --jwks";
     for (arguments, expected) in [
         (
@@ -151,9 +158,25 @@ fn a_client_that_could_not_work_is_not_registered() {
         ),
         (
             format!("{key} text.json"),
-            "the keys cannot be used: this is not a JWK Set: an object with `keys`",
+            "text.json is neither a JWK Set (an object with `keys`) nor a public key in PEM",
+        ),
+        (
+            format!("{key} one.json"),
+            "one.json is one JWK: a JWK Set is an object with a list of them, {\"keys\": [...]}",
+        ),
+        (
+            format!("{key} private.pem"),
+            "private.pem holds a private key: register the public one, which `openssl pkey -in private.pem -pubout` prints",
+        ),
+        (
+            format!("{key} two.pem"),
+            "two.pem is not one public key that can be used: EC on P-256 or P-384, Ed25519, or RSA from 2048 bits on, in PEM",
         ),
         ("--jwks none.json".into(), "--jwks is for --auth private_key_jwt"),
+        (
+            "--auth private_key_jwt".into(),
+            "private_key_jwt needs the client's public keys: --jwks FILE",
+        ),
     ] {
         let arguments: String = arguments;
         let ran = place.run(&format!("client add --tenant tenant1 --id js {arguments}"));
@@ -190,5 +213,96 @@ fn a_client_or_a_tenant_that_there_is_not() {
             place.run(&format!("{command} --tenant tenant3")).refused(2),
             "there is no tenant tenant3: `tenantry tenant list` shows those that there are",
         );
+    }
+    let ran = place.run("client show js --tenant TENANT1");
+    assert_eq!(ran.refused(2), "there is no tenant TENANT1, but there is tenant1: case counts");
+}
+
+#[test]
+fn an_id_that_is_taken_is_said_of_clients_in_their_own_words() {
+    let place = place();
+    place.run("client add --tenant tenant1 --id js").done();
+    assert_eq!(
+        place.run("client add --tenant tenant1 --id js").refused(2),
+        "tenant `tenant1` has a client `js`: choose another id, or `tenantry client update` it",
+    );
+    place.run("client add --tenant tenant1 --id JS").done();
+}
+
+#[test]
+fn several_scopes_in_one_word_are_refused() {
+    let place = place();
+    let add = ["client", "add", "--tenant", "tenant1", "--scope", "a b"];
+    assert_eq!(
+        place.run_words(&add, &[]).refused(2),
+        "`a b` is not one scope: repeat --scope for each",
+    );
+    place.run("client add --tenant tenant1 --id js").done();
+    let update = ["client", "update", "js", "--tenant", "tenant1", "--add-scope", "a b"];
+    assert_eq!(
+        place.run_words(&update, &[]).refused(2),
+        "`a b` is not one scope: repeat --add-scope for each",
+    );
+}
+
+#[test]
+fn a_client_without_scopes_is_told_what_it_lacks() {
+    let place = place();
+    let hint = "it has no scopes, so its tokens have none: `tenantry client update js --tenant tenant1 --add-scope SCOPE` adds one\n";
+    let added = place.run("client add --tenant tenant1 --id js");
+    assert!(added.done().contains(hint), "{added:?}");
+    let with = place.run("client add --tenant tenant1 --id other --scope a");
+    assert!(!with.done().contains("no scopes"), "{with:?}");
+}
+
+#[test]
+fn what_ends_with_a_secret_or_with_a_client_is_said() {
+    let place = place();
+    place.run("client add --tenant tenant1 --id js --scope a").done();
+    let rotated = place.run("client rotate-secret js --tenant tenant1");
+    let expected = "client js of tenant1 has a new secret, which works at once\n\
+        the old one ends within 30 seconds at running issuers, and its refresh tokens have ended\n";
+    assert!(rotated.done().starts_with(expected), "{rotated:?}");
+    assert_eq!(
+        place.run("client disable js --tenant tenant1").done(),
+        "client js of tenant1 is disabled, and its refresh tokens have ended for good; running issuers follow within 30 seconds\n",
+    );
+    assert_eq!(
+        place.run("client enable js --tenant tenant1").done(),
+        "client js of tenant1 is enabled; running issuers follow within 30 seconds\n",
+    );
+    assert_eq!(
+        place.run("tenant suspend tenant1").done(),
+        "tenant tenant1 is suspended, and its refresh tokens have ended for good; running issuers follow within 30 seconds\n",
+    );
+    assert_eq!(
+        place.run("tenant resume tenant1").done(),
+        "tenant tenant1 is active; running issuers follow within 30 seconds\n",
+    );
+}
+
+/// It was made, and nobody has seen it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_secret_that_cannot_be_printed_is_made_again() {
+    let place = place();
+    for (line, expected) in [
+        (
+            "client add --tenant tenant1 --id js",
+            ": the client is registered all the same, and nobody has seen its secret: `tenantry client rotate-secret js --tenant tenant1` makes another",
+        ),
+        (
+            "client rotate-secret js --tenant tenant1",
+            ": the old secret is replaced all the same, and nobody has seen the new one: rotate it again",
+        ),
+    ] {
+        let mut command = place.command();
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.args(line.split(' ')).stdout(full).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.starts_with("tenantry: cannot print: "), "{error}");
+        assert!(error.trim_end().ends_with(expected), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }

@@ -50,7 +50,11 @@ fn a_database_that_cannot_be_used() {
         ("sqlite://folder", "the database file `folder` cannot be written: "),
         ("sqlite://text", "the database file `text` cannot be used: "),
         ("mysql://root@db/tenantry", "a database is named `sqlite://FILE` or "),
-        ("postgres://root:hunter2@127.0.0.1:1/x", "PostgreSQL cannot be reached: "),
+        (
+            "postgres://root:12/hunter2@127.0.0.1/x",
+            "the URL of the database is malformed: `/`, `@`, `?` and `#` in a password are written ",
+        ),
+        ("postgres://root:hunter2@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1 cannot be reached: "),
     ] {
         let place = Place::new();
         std::fs::create_dir(place.path().join("folder")).unwrap();
@@ -82,6 +86,40 @@ fn a_database_that_is_not_there_is_not_made_to_look_into_it() {
         );
     }
     assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_database_in_a_directory_that_is_not_there() {
+    let place = Place::new();
+    assert_eq!(
+        place.run("tenant list --database sqlite://no/such.db").refused(2),
+        "there is no directory no for the database no/such.db: make it, or name another database with --database",
+    );
+}
+
+#[test]
+fn a_database_that_the_file_names_is_refused_where_it_stands() {
+    let place = Place::new();
+    place.write("issuer.toml", &format!("{SETTINGS}database = \"tenantry.db\""));
+    for command in ["serve issuer --listen 127.0.0.1:0", "tenant add tenant1", "audit"] {
+        assert_eq!(
+            place.run(command).refused(2),
+            "issuer.toml:3: database: a database is named `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/NAME`",
+        );
+    }
+    // The command line's is not the file's.
+    let ran = place.run("tenant add tenant1 --database tenantry.db");
+    assert!(ran.refused(2).starts_with("cannot use the database: a database is named "), "{ran:?}");
+    assert_eq!(place.files(), ["issuer.toml"]);
+}
+
+#[test]
+fn an_address_that_is_a_name() {
+    let ran = Place::new().run("serve issuer --listen localhost:9000");
+    assert_eq!(ran.code, Some(2));
+    let expected =
+        "expected an address and a port such as \"127.0.0.1:9000\"; names are not looked up";
+    assert!(ran.err.contains(expected), "{ran:?}");
 }
 
 #[test]
@@ -118,10 +156,19 @@ fn an_address_that_is_not_loopback_needs_a_name() {
 fn a_tenant_that_there_is_already() {
     let place = Place::new();
     place.run("tenant add tenant1").done();
-    for id in ["tenant1", "TENANT1"] {
+    for (id, expected) in [
+        ("tenant1", "tenant `tenant1` exists: choose another id"),
+        (
+            "TENANT1",
+            "tenant `TENANT1` differs only in case from tenant `tenant1`, which exists: choose another id",
+        ),
+    ] {
+        assert_eq!(place.run(&format!("tenant add {id}")).refused(2), expected);
+    }
+    for command in ["show", "suspend", "resume", "remove"] {
         assert_eq!(
-            place.run(&format!("tenant add {id}")).refused(2),
-            format!("there is a tenant {id} already, or one that differs only in case"),
+            place.run(&format!("tenant {command} TENANT1")).refused(2),
+            "there is no tenant TENANT1, but there is tenant1: case counts",
         );
     }
 }

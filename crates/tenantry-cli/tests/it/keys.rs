@@ -22,7 +22,7 @@ async fn keys_are_listed_rotated_and_withdrawn() {
     assert_eq!(place.run("keys list --json").json(), json!([]));
     assert_eq!(
         place.run("keys rotate").refused(2),
-        "there are no signing keys yet: start the issuer first"
+        "there are no signing keys: the issuer makes them when it starts"
     );
 
     let serving = place.serve(&["--listen", "127.0.0.1:0"]);
@@ -40,9 +40,24 @@ async fn keys_are_listed_rotated_and_withdrawn() {
     let withdrawn = place.run(&format!("keys retire {active} --json")).json();
     assert!(!states(&withdrawn).iter().any(|(kid, _)| *kid == active), "{withdrawn}");
     let unknown = place.run("keys retire no-such-key");
-    assert_eq!(unknown.refused(2), "there is no signing key `no-such-key`");
+    assert_eq!(
+        unknown.refused(2),
+        "there is no signing key `no-such-key`: `tenantry keys list` shows those that there are",
+    );
+    let said = place.run(&format!("keys retire {next}"));
+    let expected = format!(
+        "key {next} is withdrawn; running issuers follow within 30 seconds\n\
+         resource servers go on until they fetch the key set again, within 600 seconds (max-age)\n"
+    );
+    assert!(said.done().starts_with(&expected), "{said:?}");
     assert!(serving.end().success());
-    assert_eq!((place.count("keys.rotate"), place.count("keys.retire")), (2, 1));
+    let trail = place.run("audit --last 4 --json").json();
+    let trail: Vec<_> = trail.as_array().unwrap().iter().map(|event| &event["reason"]).collect();
+    assert_eq!(
+        trail,
+        [next, active, next, next].map(|kid| Value::from(format!("kid {kid}"))).each_ref()
+    );
+    assert_eq!((place.count("keys.rotate"), place.count("keys.retire")), (2, 2));
 }
 
 #[test]
@@ -232,7 +247,7 @@ fn when_the_encryption_key_is_lost_the_keys_are_withdrawn_and_made_anew() {
         place.run_with(&format!("keys retire {kid}"), &with(OTHER)).done();
     }
     let none = place.run("keys list");
-    assert_eq!(none.done(), "no keys: the first are made when a token is asked for\n");
+    assert_eq!(none.done(), "there are no signing keys: the issuer makes them when it starts\n");
     let serving = place.serve_with(&LISTEN, &with(OTHER));
     token(&place, &serving);
 }

@@ -7,11 +7,15 @@
 )]
 #![cfg(unix)]
 
+mod assertions;
+mod audit;
 mod clients;
 mod errors;
 mod keys;
 mod place;
+mod served;
 mod serving;
 mod tenants;
 mod token_page;
 mod tokens;
+mod updates;

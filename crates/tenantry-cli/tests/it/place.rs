@@ -122,8 +122,13 @@ impl Place {
 
     /// The same with variables in its environment.
     pub(crate) fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Ran {
+        self.run_words(&line.split(' ').collect::<Vec<_>>(), variables)
+    }
+
+    /// The same with words that may hold blanks.
+    pub(crate) fn run_words(&self, words: &[&str], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.command();
-        command.args(line.split(' ')).envs(variables.iter().copied());
+        command.args(words).envs(variables.iter().copied());
         let output = command.output().unwrap();
         Ran {
             code: output.status.code(),
@@ -136,6 +141,11 @@ impl Place {
     pub(crate) fn shell(&self, script: &str, variables: &[(&str, &str)]) -> String {
         let mut shell = Command::new("sh");
         shell.args(["-euc", script]).current_dir(self.path());
+        // So that it finds the program as its users do.
+        let folder = Path::new(env!("CARGO_BIN_EXE_tenantry")).parent().unwrap();
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let paths = [folder.to_owned()].into_iter().chain(std::env::split_paths(&others));
+        shell.env("PATH", std::env::join_paths(paths).unwrap());
         let output = shell.envs(variables.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -229,6 +239,19 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether `program` is installed; where everything has to be, it must be.
+pub(crate) fn is_here(program: &str) -> bool {
+    let here = Command::new(program).arg("version").output().is_ok();
+    assert!(
+        here || std::env::var_os("TENANTRY_REQUIRE_INTEROP").is_none(),
+        "{program} is not installed"
+    );
+    if !here {
+        println!("skipped: {program} is not installed");
+    }
+    here
 }
 
 /// The bytes that base64url text stands for.

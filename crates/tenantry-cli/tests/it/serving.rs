@@ -33,6 +33,9 @@ async fn it_is_alive_ready_and_counts() {
     assert_eq!(status, StatusCode::OK);
     let line = r#"tenantry_issuer_requests_total{route="/jwks.json",status="200"} 1"#;
     assert!(figures.contains(line), "{figures}");
+    for name in ["tenantry_issuer_requests_total", "tenantry_issuer_request_seconds"] {
+        assert!(figures.contains(&format!("# HELP {name} ")), "{figures}");
+    }
 }
 
 #[tokio::test]

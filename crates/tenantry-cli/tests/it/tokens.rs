@@ -82,13 +82,36 @@ fn a_refusal_is_told_in_the_issuers_words_with_exit_code_1() {
     let running = Running::new("");
     let ran = running.token("--scope tenant2.journal.read");
     let line = ran.refused(1);
-    assert!(line.starts_with("the issuer refused, 400 invalid_scope: "), "{line}");
+    let url = format!("{}/tenant1/oauth/token", running.serving.issuer);
+    assert!(line.starts_with(&format!("{url} refused, 400 invalid_scope: ")), "{line}");
     assert!(line.contains("tenant1") && line.contains("tenant2"), "{line}");
 
     let issuer = &running.serving.issuer;
     let wrong = format!("token --tenant tenant1 --client-id js --issuer {issuer}");
     let ran = running.place.run_with(&wrong, &[(SECRET, "wrong")]);
-    assert!(ran.refused(1).starts_with("the issuer refused, 401 invalid_client: "), "{ran:?}");
+    assert!(ran.refused(1).starts_with(&format!("{url} refused, 401 invalid_client: ")), "{ran:?}");
+}
+
+#[test]
+fn who_may_have_several_audiences_is_told_how_to_name_one() {
+    let place = Place::new();
+    place.write(
+        "issuer.toml",
+        "issuer = \"http://127.0.0.1:9000\"\nlisten = \"127.0.0.1:0\"\n\
+         audience = [\"https://a.example/{tenant}\", \"https://b.example/{tenant}\"]",
+    );
+    let serving = place.serve(&[]);
+    place.run("tenant add tenant1").done();
+    let added = place.run("client add --tenant tenant1 --id js --scope a --json").json();
+    let secret = [(SECRET, added["client_secret"].as_str().unwrap())];
+    let line = format!("token --tenant tenant1 --client-id js --at http://{}", serving.address);
+    let refused = place.run_with(&line, &secret);
+    let said = refused.refused(1);
+    assert!(said.contains(" refused, 400 invalid_target: "), "{said}");
+    assert!(said.ends_with("; --audience URL names one"), "{said}");
+    let wrong = place.run_with(&format!("{line} --audience https://c.example/"), &secret);
+    assert!(!wrong.refused(1).contains("--audience URL names one"), "{wrong:?}");
+    place.run_with(&format!("{line} --audience https://a.example/tenant1"), &secret).done();
 }
 
 /// Whoever answers may not be the issuer that was meant.

@@ -102,6 +102,13 @@ CREATE TABLE signing_key (
 
 CREATE INDEX signing_key_owner ON signing_key (owner);
 
+-- What the server was started with last: commands without a file take the same for their own.
+CREATE TABLE served (
+    id          INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    issuer      TEXT    NOT NULL,
+    file_issuer TEXT             -- the one that its file names; NULL: it had no file
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE audit_event (
     number     INTEGER NOT NULL PRIMARY KEY,
     at         INTEGER NOT NULL,
@@ -114,6 +121,10 @@ CREATE TABLE audit_event (
     outcome    TEXT    NOT NULL CHECK (outcome IN ('done', 'failed', 'refused')),
     reason     TEXT
 ) STRICT;
+
+CREATE INDEX audit_event_tenant ON audit_event (tenant, number);
+CREATE INDEX audit_event_client ON audit_event (client, number);
+CREATE INDEX audit_event_not_done ON audit_event (number) WHERE outcome <> 'done';
 
 -- Gives numbers in the order of commits: a reader that has seen one has seen all before it.
 CREATE TABLE audit_number (

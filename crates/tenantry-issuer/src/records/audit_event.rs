@@ -25,7 +25,7 @@ pub struct AuditEvent {
     pub scopes: Vec<String>,
     /// How it ended.
     pub outcome: AuditOutcome,
-    /// Why it was refused: a code.
+    /// Why it was refused: a code. Of what was done to a signing key: `kid` and which.
     pub reason: Option<String>,
 }
 
@@ -50,6 +50,17 @@ impl AuditOutcome {
             Self::Refused => "refused",
         }
     }
+}
+
+/// Which events to look for. The default is all of them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuditFilter {
+    /// Only those about this tenant.
+    pub tenant: Option<TenantId>,
+    /// Only those about clients with this id.
+    pub client: Option<ClientId>,
+    /// Only those that were refused or failed.
+    pub not_done: bool,
 }
 
 /// An event with its place in the log.

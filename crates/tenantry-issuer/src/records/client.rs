@@ -63,6 +63,15 @@ impl ClientAuth {
             Self::PrivateKeyJwt { .. } => "private_key_jwt",
         }
     }
+
+    /// The public keys of a client that has any: a JWK Set as JSON text.
+    #[must_use]
+    pub fn jwks(&self) -> Option<&str> {
+        match self {
+            Self::Basic(_) | Self::Post(_) => None,
+            Self::PrivateKeyJwt { jwks } => Some(jwks),
+        }
+    }
 }
 
 /// The grants that a client may use.

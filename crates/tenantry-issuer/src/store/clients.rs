@@ -184,6 +184,46 @@ impl Store {
         Ok(changed > 0)
     }
 
+    /// Writes the name, keys, grants, scopes and audiences of `after` over those of `before`. Returns
+    /// whether it was done: not if the client is gone, or was changed meanwhile.
+    ///
+    /// If it gets other keys its refresh tokens are revoked, as with another secret.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be written.
+    pub async fn update_client(&self, before: &Client, after: &Client) -> Result<bool, StoreError> {
+        let (old_scopes, new_scopes) = (json(&before.scopes)?, json(&after.scopes)?);
+        let (old_audiences, new_audiences) = (json(&before.audiences)?, json(&after.audiences)?);
+        let (old_keys, new_keys) = (before.auth.jwks(), after.auth.jwks());
+        let changed = on_writer!(self, pool => sqlx::query(
+            "UPDATE client SET name = $3, jwks = $4, grant_client_credentials = $5, \
+             grant_refresh_token = $6, scopes = $7, audiences = $8, generation = generation + $9 \
+             WHERE tenant = $1 AND id = $2 AND name IS NOT DISTINCT FROM $10 \
+             AND jwks IS NOT DISTINCT FROM $11 AND grant_client_credentials = $12 \
+             AND grant_refresh_token = $13 AND scopes = $14 AND audiences = $15",
+        )
+        .bind(before.tenant.as_str())
+        .bind(before.id.as_str())
+        .bind(&after.name)
+        .bind(new_keys)
+        .bind(after.grants.client_credentials)
+        .bind(after.grants.refresh_token)
+        .bind(&new_scopes)
+        .bind(&new_audiences)
+        .bind(i64::from(old_keys != new_keys))
+        .bind(&before.name)
+        .bind(old_keys)
+        .bind(before.grants.client_credentials)
+        .bind(before.grants.refresh_token)
+        .bind(&old_scopes)
+        .bind(&old_audiences)
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(changed > 0)
+    }
+
     /// Enables or disables a client. Returns whether there is such a client.
     ///
     /// Disabling revokes its refresh tokens: they stay revoked when it is enabled again.

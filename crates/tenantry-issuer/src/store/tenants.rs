@@ -4,7 +4,7 @@ use tenantry_core::TenantId;
 
 use super::database::{on_reader, on_writer};
 use super::error::is_duplicate;
-use super::rows::{TenantRow, json, millis, tenant_columns};
+use super::rows::{TenantRow, json, millis, tenant_columns, tenant_id};
 use super::{MAX_LIMIT, Store, StoreError, StoreErrorKind};
 use crate::records::{Tenant, TenantStatus};
 
@@ -36,15 +36,24 @@ impl Store {
         }
     }
 
-    /// Says which tenant is in the way of `id`.
-    async fn clash(&self, id: &TenantId) -> Result<StoreError, StoreError> {
+    /// Returns the id of the tenant whose id differs from `id` in case at most.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be read.
+    pub async fn tenant_like(&self, id: &TenantId) -> Result<Option<TenantId>, StoreError> {
         let existing: Option<String> = on_reader!(self, pool =>
             sqlx::query_scalar("SELECT id FROM tenant WHERE folded = $1")
                 .bind(folded(id))
                 .fetch_optional(pool)
                 .await)?;
-        let what = match existing {
-            Some(existing) if existing != id.as_str() => {
+        existing.as_deref().map(tenant_id).transpose()
+    }
+
+    /// Says which tenant is in the way of `id`.
+    async fn clash(&self, id: &TenantId) -> Result<StoreError, StoreError> {
+        let what = match self.tenant_like(id).await? {
+            Some(existing) if existing != *id => {
                 format!("tenant `{id}` differs only in case from tenant `{existing}`, which exists")
             }
             _ => format!("tenant `{id}` exists"),

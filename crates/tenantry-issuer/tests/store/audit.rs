@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenantry_issuer::{AuditEvent, AuditOutcome, TokenHash};
+use tenantry_issuer::{AuditEvent, AuditFilter, AuditOutcome, TokenHash};
 
 use crate::fixture::{Fixture, NOW, SECOND, client_id, tenant_id};
 use crate::on_both;
@@ -10,6 +10,7 @@ use crate::on_both;
 on_both! {
     events_are_found_as_they_were_written,
     events_are_read_in_pages,
+    the_newest_events_are_found_by_whom_they_are_about,
     a_batch_is_written_whole_or_not_at_all,
     what_was_written_cannot_be_changed_even_in_sql,
     events_outlive_their_tenant_and_what_expires,
@@ -67,6 +68,43 @@ async fn events_are_read_in_pages(fixture: Fixture) {
     assert_eq!(page(5, 2).await, [0; 0]);
     assert_eq!(page(u64::MAX, 2).await, [0; 0]);
     assert_eq!(page(0, 0).await, [0; 0]);
+}
+
+async fn the_newest_events_are_found_by_whom_they_are_about(fixture: Fixture) {
+    let of = |tenant: Option<&str>, client: Option<&str>, outcome| AuditEvent {
+        tenant: tenant.map(tenant_id),
+        client: client.map(client_id),
+        outcome,
+        ..an_event("token.issue")
+    };
+    let (done, refused, failed) = (AuditOutcome::Done, AuditOutcome::Refused, AuditOutcome::Failed);
+    let events = [
+        of(Some("acme"), Some("sync"), done),
+        of(Some("globex"), Some("sync"), refused),
+        of(Some("acme"), None, done),
+        of(None, None, failed),
+        of(Some("acme"), Some("sync"), refused),
+        of(Some("acme"), Some("other"), refused),
+    ];
+    fixture.store.append_audit(&events).await.unwrap();
+    let found = async |tenant: Option<&str>, client: Option<&str>, not_done, limit| {
+        let filter =
+            AuditFilter { tenant: tenant.map(tenant_id), client: client.map(client_id), not_done };
+        let entries = fixture.store.newest_audit(&filter, limit).await.unwrap();
+        for entry in &entries {
+            assert_eq!(entry.event, events[usize::try_from(entry.number).unwrap() - 1]);
+        }
+        entries.into_iter().map(|entry| entry.number).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, None, false, u32::MAX).await, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(found(None, None, false, 2).await, [6, 5]);
+    assert_eq!(found(None, None, false, 0).await, [0; 0]);
+    assert_eq!(found(None, None, true, 10).await, [6, 5, 4, 2]);
+    assert_eq!(found(Some("acme"), None, false, 10).await, [6, 5, 3, 1]);
+    assert_eq!(found(None, Some("sync"), false, 10).await, [5, 2, 1]);
+    assert_eq!(found(Some("acme"), Some("sync"), false, 10).await, [5, 1]);
+    assert_eq!(found(Some("acme"), Some("sync"), true, 10).await, [5]);
+    assert_eq!(found(Some("ACME"), None, false, 10).await, [0; 0]);
 }
 
 async fn a_batch_is_written_whole_or_not_at_all(fixture: Fixture) {

@@ -1,9 +1,13 @@
 //! Clients: each belongs to one tenant.
 
 use serde_json::json;
-use tenantry_issuer::{Client, ClientAuth, Grants, Secret, StoreErrorKind, Tenant, TenantStatus};
+use tenantry_issuer::{
+    Client, ClientAuth, Grants, RefreshUse, Secret, StoreErrorKind, Tenant, TenantStatus,
+};
 
-use crate::fixture::{Fixture, a_client, a_tenant, client_id, object, tenant_id};
+use crate::fixture::{
+    Fixture, a_client, a_tenant, attempt, client_id, object, successor, tenant_id,
+};
 use crate::on_both;
 
 on_both! {
@@ -14,6 +18,8 @@ on_both! {
     a_registration_is_the_tenant_and_the_client_together,
     how_a_client_authenticates_is_that_of_this_client_of_this_tenant,
     a_secret_is_exchanged_only_where_there_is_one,
+    a_client_is_changed_as_long_as_it_is_what_it_was,
+    other_keys_end_refresh_tokens_and_nothing_else_does,
     a_client_is_disabled_and_enabled,
     a_removed_client_is_gone,
     a_client_that_is_none_is_an_error,
@@ -149,6 +155,57 @@ async fn a_secret_is_exchanged_only_where_there_is_one(fixture: Fixture) {
 
     let nobody = client_id("nobody");
     assert!(!store.set_client_secret(&tenant_id("acme"), &nobody, &secret).await.unwrap());
+}
+
+async fn a_client_is_changed_as_long_as_it_is_what_it_was(fixture: Fixture) {
+    fixture.register("globex").await;
+    let before = fixture.register("acme").await;
+    let after = Client {
+        name: Some("Sync".into()),
+        grants: Grants { client_credentials: true, refresh_token: false },
+        scopes: ["a".into()].into(),
+        audiences: vec!["b".into()],
+        ..before.clone()
+    };
+    let found = async |tenant: &str| {
+        fixture.store.client(&tenant_id(tenant), &before.id).await.unwrap().unwrap()
+    };
+    assert!(fixture.store.update_client(&before, &after).await.unwrap());
+    assert_eq!(found("acme").await, after);
+    assert_eq!(found("globex").await.scopes, before.scopes);
+
+    // Each of these is another's change since it was read.
+    for stale in [
+        before.clone(),
+        Client { name: None, ..after.clone() },
+        Client { grants: before.grants, ..after.clone() },
+        Client { scopes: before.scopes.clone(), ..after.clone() },
+        Client { audiences: before.audiences.clone(), ..after.clone() },
+        Client { auth: ClientAuth::PrivateKeyJwt { jwks: "{}".into() }, ..after.clone() },
+        Client { id: client_id("other"), ..after.clone() },
+        Client { tenant: tenant_id("nobody"), ..after.clone() },
+    ] {
+        assert!(!fixture.store.update_client(&stale, &before).await.unwrap(), "{stale:?}");
+    }
+    assert_eq!(found("acme").await, after);
+}
+
+async fn other_keys_end_refresh_tokens_and_nothing_else_does(fixture: Fixture) {
+    fixture.store.add_tenant(&a_tenant("acme")).await.unwrap();
+    let keys = |jwks: &str| ClientAuth::PrivateKeyJwt { jwks: jwks.into() };
+    let client = Client { auth: keys("{}"), ..a_client("acme", "sync") };
+    fixture.store.add_client(&client).await.unwrap();
+    let token = fixture.begin(&client).await;
+    let renamed = Client { name: Some("Sync".into()), ..client.clone() };
+    assert!(fixture.store.update_client(&client, &renamed).await.unwrap());
+    let next = successor(&token);
+    let used = fixture.store.use_refresh_token(&attempt(&client, &token, &next)).await.unwrap();
+    assert!(matches!(used, RefreshUse::Rotated(_)), "{used:?}");
+    let other = Client { auth: keys("[]"), ..renamed.clone() };
+    assert!(fixture.store.update_client(&renamed, &other).await.unwrap());
+    let used =
+        fixture.store.use_refresh_token(&attempt(&client, &next, &successor(&next))).await.unwrap();
+    assert!(!matches!(used, RefreshUse::Rotated(_)), "{used:?}");
 }
 
 async fn a_client_is_disabled_and_enabled(fixture: Fixture) {

@@ -22,6 +22,7 @@ mod races;
 mod refresh;
 mod refresh_model;
 mod replicas;
+mod served;
 mod servers;
 mod storm;
 mod tenants;

@@ -56,3 +56,18 @@ async fn secrets_stay_in_when_postgresql_shows_the_row_that_it_refused() {
     assert!(shown.contains("odd") && !shown.contains("hunter2"), "{shown}");
     fixture.database().clone().remove().await;
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_was_reached() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let mut url = url::Url::parse(&fixture.url).unwrap();
+    url.set_path("no_such_database");
+    let error = tenantry_issuer::Store::open(url.as_str()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    let line = error.to_string();
+    assert!(line.starts_with("PostgreSQL at "), "{line}");
+    assert!(line.ends_with(" was reached, and refuses the connection"), "{line}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("no_such_database"), "{cause}");
+    fixture.database().clone().remove().await;
+}

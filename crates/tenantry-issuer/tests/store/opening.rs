@@ -123,6 +123,9 @@ async fn a_url_that_names_no_database_is_refused_and_not_repeated() {
         "sqlite://x.db?mode=ro&key=hunter2",
         "postgres://u:hunter2@h:port/d",
         "postgres://u:hunter2@h/d?sslmode=hunter2x",
+        "postgres://u:1/hunter2@h/d",
+        "postgres://u:1?hunter2@h/d",
+        "postgres://u:1#hunter2@h/d",
     ] {
         let (kind, line) = refusal(url).await;
         assert_eq!(kind, StoreErrorKind::Location, "{url}");
@@ -137,7 +140,8 @@ async fn a_server_that_is_not_there_is_said_at_once() {
     let (kind, line) =
         refusal(&format!("postgres://u:hunter2@localhost/d?host={}", dir.path().display())).await;
     assert_eq!(kind, StoreErrorKind::Unavailable);
-    assert!(line.starts_with("PostgreSQL cannot be reached: "), "{line}");
+    let server = format!("PostgreSQL at {}", dir.path().display());
+    assert!(line.starts_with(&format!("{server} cannot be reached: ")), "{line}");
     assert!(!line.contains("hunter2"), "{line}");
 }
 

@@ -99,7 +99,8 @@ async fn register(store: &Store) -> Secret {
 async fn serve(postgres: &OwnServer) -> (IssuerServer, Site, ManualClock) {
     let store = Store::open(&postgres.url).await.unwrap();
     let secret = register(&store).await;
-    let clock = ManualClock::new(NOW);
+    // After everybody was registered.
+    let clock = ManualClock::new(NOW + Duration::from_secs(1));
     let settings = Settings::builder().issuer("https://auth.erp.example");
     let settings = settings.audience("https://api.erp.example/{tenant}").build().unwrap();
     let server = IssuerServer::builder(store, settings);
