@@ -6,10 +6,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use tenantry_issuer::{
-    ClientAuth, FamilyId, NewFamily, RefreshToken, SecretHash, Settings, TenantStatus,
+    ClientAuth, FamilyId, NewFamily, RefreshToken, SecretHash, Settings, Tenant, TenantStatus,
 };
 
 use crate::stack::{INTROSPECT, ISSUER, NOW, REVOKE, Sent, Stack, TOKEN, claims};
@@ -371,17 +371,32 @@ async fn a28_a_secret_that_was_changed_begins_no_family() {
 
 #[tokio::test]
 async fn a28_a_client_that_was_removed_begins_no_family_of_the_next_of_its_name() {
-    let stack = Stack::new().await;
     let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
-    first(&stack).await;
-    assert!(stack.store.remove_client(&tenant, &client).await.unwrap());
-    stack.clock.advance(Duration::from_secs(1));
-    let secret = ClientAuth::Basic(SecretHash::of("new"));
-    stack.register("tenant1", "renewing", secret, Map::new()).await;
+    for event in ["another secret", "the same secret", "another tenant"] {
+        let stack = Stack::new().await;
+        first(&stack).await;
+        let before = stack.store.registration(&tenant, &client).await.unwrap().unwrap();
+        let (old_tenant, mut next, _) = before;
+        match event {
+            "another tenant" => {
+                assert!(stack.store.remove_tenant(&tenant).await.unwrap());
+                let created_at = NOW + Duration::from_secs(1);
+                stack.store.add_tenant(&Tenant { created_at, ..old_tenant }).await.unwrap();
+            }
+            _ => {
+                assert!(stack.store.remove_client(&tenant, &client).await.unwrap());
+                next.created_at = NOW + Duration::from_secs(1);
+            }
+        }
+        if event == "another secret" {
+            next.auth = ClientAuth::Basic(SecretHash::of("new"));
+        }
+        stack.store.add_client(&next).await.unwrap();
 
-    let answer = stack.token_for("renewing").send().await;
+        let answer = stack.token_for("renewing").send().await;
 
-    answer.assert_refused(400, "unauthorized_client", "client_gone");
+        answer.assert_refused(400, "unauthorized_client", "client_gone");
+    }
 }
 
 #[tokio::test]
