@@ -3,6 +3,59 @@
 //! Tenants and their clients are registered in a [`Store`]: a SQLite file, or a PostgreSQL database
 //! that several replicas share. A client belongs to one tenant; the same client id under two tenants
 //! names two clients.
+//!
+//! The program `tenantry` serves it. In a service of one's own it is a router beside others:
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
+//! use axum::{Router, routing::get};
+//! use tenantry_core::Clock;
+//! use tenantry_issuer::{
+//!     IssuerServer, NewClient, Settings, Store, SystemClock, Tenant, TenantStatus,
+//! };
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let settings = Settings::builder()
+//!         .issuer("http://127.0.0.1:9000")
+//!         .audience("https://api.erp.example/{tenant}")
+//!         .build()?;
+//!     let store = Store::open("sqlite://tenantry.db").await?;
+//!     let server = IssuerServer::builder(store.clone(), settings.clone()).build().await?;
+//!
+//!     // Once; later there is such a tenant, and this is an error.
+//!     let now = SystemClock::new().unix();
+//!     let tenant = Tenant {
+//!         id: "tenant1".parse()?,
+//!         name: None,
+//!         status: TenantStatus::Active,
+//!         claims: Default::default(),
+//!         created_at: now,
+//!     };
+//!     store.add_tenant(&tenant).await?;
+//!     let client = NewClient::of(tenant.id).id("journal-sync".parse()?).scope("journal.read");
+//!     let (client, secret) = client.check(&settings, now)?;
+//!     store.add_client(&client).await?;
+//!     println!("{}", secret.ok_or("a client with a secret")?.expose());
+//!
+//!     let app = Router::new()
+//!         .route("/hello", get(|| async { "hello" }))
+//!         .merge(server.router())
+//!         .merge(server.health());
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
+//!     // With the address of who asks: failures are counted by it.
+//!     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+//!         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+//!         .await?;
+//!     // Writes the audit events that wait.
+//!     server.close().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`IssuerFile`] reads the settings from a file. [`IssuerServer::serve`] bounds connections and their
+//! time, too.
 
 mod access_token;
 mod assertion;

@@ -94,7 +94,10 @@ impl<'a> Scopes<'a> {
             ),
             None => OAuthError::invalid_scope(
                 Reason::ScopeUnregistered,
-                format!("the client is not registered for the scope {token} in tenant {tenant}"),
+                format!(
+                    "the client may not have the scope {token} in tenant {tenant}: it is not \
+                     registered for it, or, on renewal, was not granted it"
+                ),
             ),
         }
     }
@@ -184,7 +187,8 @@ mod tests {
         assert_eq!(error.reason(), "scope_unregistered");
         assert_eq!(
             error.description(),
-            "the client is not registered for the scope finance.read in tenant tenant1"
+            "the client may not have the scope finance.read in tenant tenant1: it is not registered \
+             for it, or, on renewal, was not granted it"
         );
         // Nothing says that this one is.
         assert_eq!(reason("billing.read"), "scope_foreign");

@@ -1,6 +1,6 @@
 //! The log of what happened. It grows at its end, and is [pruned](Store::prune_audit) at its start.
 
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder};
 
 use tenantry_core::TenantId;
 
@@ -8,6 +8,9 @@ use super::database::{in_transaction, on_reader};
 use super::rows::{client_id, json, millis, strings, tenant_id, time};
 use super::{MAX_LIMIT, Store, StoreError};
 use crate::records::{AuditEntry, AuditEvent, AuditFilter, AuditOutcome, ClientId};
+
+/// How many events are written by one statement. Each takes ten places, of the 32,766 that SQLite has.
+const ROWS: usize = 500;
 
 impl Store {
     /// Writes events to the log, all or none, in this order.
@@ -24,24 +27,28 @@ impl Store {
                     .bind(count)
                     .fetch_one(&mut *transaction)
                     .await?;
-            for (number, event) in (last - count + 1..).zip(events) {
-                sqlx::query(
+            for (at, events) in (0..).step_by(ROWS).zip(events.chunks(ROWS)) {
+                let scopes = events.iter().map(|event| json(&event.scopes));
+                let scopes = scopes.collect::<Result<Vec<_>, _>>()?;
+                let mut insert = QueryBuilder::new(
                     "INSERT INTO audit_event (number, at, actor, action, tenant, client, \
-                     grant_type, scopes, outcome, reason) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                )
-                .bind(number)
-                .bind(millis(event.at))
-                .bind(&event.actor)
-                .bind(&event.action)
-                .bind(event.tenant.as_ref().map(|tenant| tenant.as_str()))
-                .bind(event.client.as_ref().map(|client| client.as_str()))
-                .bind(&event.grant)
-                .bind(json(&event.scopes)?)
-                .bind(event.outcome.as_str())
-                .bind(&event.reason)
-                .execute(&mut *transaction)
-                .await?;
+                     grant_type, scopes, outcome, reason) ",
+                );
+                let rows = (last - count + 1 + at..).zip(events).zip(scopes);
+                insert.push_values(rows, |mut row, ((number, event), scopes)| {
+                    row.push_bind(number)
+                        .push_bind(millis(event.at))
+                        .push_bind(&event.actor)
+                        .push_bind(&event.action)
+                        .push_bind(event.tenant.as_ref().map(|tenant| tenant.as_str()))
+                        .push_bind(event.client.as_ref().map(|client| client.as_str()))
+                        .push_bind(&event.grant)
+                        .push_bind(scopes)
+                        .push_bind(event.outcome.as_str())
+                        .push_bind(&event.reason);
+                });
+                // There are as many texts as there can be rows: not worth keeping.
+                insert.build().persistent(false).execute(&mut *transaction).await?;
             }
         });
         Ok(())

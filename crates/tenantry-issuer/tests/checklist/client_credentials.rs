@@ -58,7 +58,8 @@ async fn a21_a_scope_that_is_foreign_or_not_registered_refuses_the_whole_request
         400,
         "invalid_scope",
         "scope_unregistered",
-        "the client is not registered for the scope tenant1.admin in tenant tenant1",
+        "the client may not have the scope tenant1.admin in tenant tenant1: it is not registered for \
+         it, or, on renewal, was not granted it",
     );
     let tokens = stack.token_for("erp-sync").tokens().await;
     let all = "tenant1.finance.write tenant1.journal.create tenant1.journal.read";

@@ -10,6 +10,7 @@ use crate::on_both;
 on_both! {
     events_are_found_as_they_were_written,
     events_are_read_in_pages,
+    more_events_than_one_statement_takes_keep_their_order,
     the_newest_events_are_found_by_whom_they_are_about,
     a_batch_is_written_whole_or_not_at_all,
     what_was_written_cannot_be_changed_even_in_sql,
@@ -68,6 +69,16 @@ async fn events_are_read_in_pages(fixture: Fixture) {
     assert_eq!(page(5, 2).await, [0; 0]);
     assert_eq!(page(u64::MAX, 2).await, [0; 0]);
     assert_eq!(page(0, 0).await, [0; 0]);
+}
+
+async fn more_events_than_one_statement_takes_keep_their_order(fixture: Fixture) {
+    fixture.store.append_audit(&[an_event("first")]).await.unwrap();
+    let events: Vec<_> = (2..=1203).map(|number: u64| an_event(&number.to_string())).collect();
+    fixture.store.append_audit(&events).await.unwrap();
+    let mut entries = fixture.store.audit(1, u32::MAX).await.unwrap();
+    entries.extend(fixture.store.audit(1001, u32::MAX).await.unwrap());
+    assert_eq!(entries.len(), events.len());
+    assert!(entries.iter().all(|entry| entry.event.action == entry.number.to_string()));
 }
 
 async fn the_newest_events_are_found_by_whom_they_are_about(fixture: Fixture) {
