@@ -230,6 +230,7 @@ pub(crate) enum KeysCommand {
     #[command(after_help = "Example:\n  tenantry keys retire 3yDhXz0sPp4")]
     Retire {
         /// The key, as `keys list` names it
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// The keys of this tenant, where every tenant has an issuer of its own
         #[arg(long, value_name = "ID")]
@@ -274,7 +275,7 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// The name of that key in the key set of the client, if there are several of its kind
-    #[arg(long, value_name = "KID")]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     pub(crate) kid: Option<String>,
 }
 

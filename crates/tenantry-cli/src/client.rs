@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use tenantry_issuer::{Client, Grants, NewClient, Secret, Settings, Store};
+use tenantry_issuer::{Client, ClientAuth, Grants, NewClient, Secret, Settings, Store};
 
 use tenantry_core::TenantId;
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let act =
         async |settings: &Settings, store: &Store| act(command, settings, store, output).await;
-    Setup::with_store(place, act).await
+    Setup::read(place)?.with_store(act).await
 }
 
 async fn act(
@@ -295,12 +295,32 @@ pub(crate) fn as_json(client: &Client) -> Value {
         "name": client.name,
         "enabled": client.enabled,
         "auth": client.auth.method(),
+        "keys": keys(client),
         "grants": grants(client),
         "scopes": client.scopes,
         "audiences": client.audiences,
         "claims": client.claims,
         "created_at": written(client.created_at),
     })
+}
+
+/// What names the keys that a client signs its assertions with.
+fn keys(client: &Client) -> Vec<Value> {
+    let ClientAuth::PrivateKeyJwt { jwks } = &client.auth else { return Vec::new() };
+    let set: Value = serde_json::from_str(jwks).unwrap_or_default();
+    let keys = set.get("keys").and_then(Value::as_array);
+    let names = |key: &Value| {
+        let member = |name: &str| Some((name.to_owned(), key.get(name)?.clone()));
+        Value::Object(["kid", "kty", "crv", "alg"].into_iter().filter_map(member).collect())
+    };
+    keys.into_iter().flatten().map(names).collect()
+}
+
+/// Such as `k1 (EC P-256 ES256)`.
+fn shown(key: &Value) -> String {
+    let member = |name| key.get(name).and_then(Value::as_str);
+    let kind: Vec<_> = ["kty", "crv", "alg"].into_iter().filter_map(member).collect();
+    format!("{} ({})", member("kid").unwrap_or("without kid"), kind.join(" "))
 }
 
 pub(crate) fn as_text(client: &Client) -> String {
@@ -315,6 +335,7 @@ pub(crate) fn as_text(client: &Client) -> String {
         ("name", client.name.clone().unwrap_or_default()),
         ("status", status(client).into()),
         ("auth", client.auth.method().into()),
+        ("keys", keys(client).iter().map(shown).collect::<Vec<_>>().join(", ")),
         ("grants", grants(client).join(" ")),
         ("scopes", joined(&client.scopes)),
         ("audiences", joined(&client.audiences)),

@@ -26,7 +26,13 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let act =
         async |settings: &Settings, store: &Store| act(command, settings, store, output).await;
-    Setup::with_store(place, act).await
+    let setup = Setup::read(place)?;
+    // To look at keys and to withdraw one, nobody has to be able to read them.
+    let setup = match command {
+        KeysCommand::Encrypt { .. } | KeysCommand::Rotate { .. } => setup.with_key(),
+        KeysCommand::List { .. } | KeysCommand::Retire { .. } => setup,
+    };
+    setup.with_store(act).await
 }
 
 async fn act(

@@ -16,7 +16,7 @@ use crate::setup::Setup;
 use crate::stop::stop_signal;
 
 pub(crate) async fn run(args: &ServeIssuer, place: &Place, output: Output) -> Result<(), Failure> {
-    let setup = Setup::read(place)?;
+    let setup = Setup::read(place)?.with_key();
     let wanted = args.listen.unwrap_or_else(|| setup.listen());
     // What is wrong with the file is told before anything is taken or made.
     setup.settings(args.issuer.as_ref(), wanted)?;

@@ -18,7 +18,7 @@ use crate::tenant::broken;
 /// Where the authorization server listens if nobody says where.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9000);
 
-const DATABASE: &str = "sqlite://tenantry.db";
+const DATABASE: &str = "tenantry.db";
 
 const KEY_VARIABLE: &str = "TENANTRY_KEY_ENCRYPTION_KEY";
 
@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     database: String,
     /// Whether it is the file that names the database.
     database_of_file: bool,
+    /// Whether the key encryption key is read. Who suspends a tenant may not be able to.
+    with_key: bool,
 }
 
 impl Setup {
@@ -39,21 +41,27 @@ impl Setup {
         let path = place.config.as_deref().or_else(|| default.exists().then_some(default));
         let file = path.map(IssuerFile::read).transpose()?;
         let of_file = file.as_ref().and_then(IssuerFile::database);
-        let database = place.database.as_deref().or(of_file).unwrap_or(DATABASE).to_owned();
+        let named = place.database.as_deref().or(of_file).map(ToOwned::to_owned);
+        let database = named.unwrap_or_else(|| database_beside(path));
         let database_of_file = place.database.is_none() && of_file.is_some();
-        Ok(Self { path: path.map(Into::into), file, database, database_of_file })
+        let path = path.map(Into::into);
+        Ok(Self { path, file, database, database_of_file, with_key: false })
+    }
+
+    /// Reads the key encryption key, too: for whoever makes or encrypts keys.
+    pub(crate) fn with_key(self) -> Self {
+        Self { with_key: true, ..self }
     }
 
     /// Does something with the settings and the records, and closes the database, whatever comes of it.
     pub(crate) async fn with_store(
-        place: &Place,
+        &self,
         act: impl AsyncFnOnce(&Settings, &Store) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let setup = Self::read(place)?;
         // What is wrong with the file is told before the database is looked for.
-        setup.settings_alone()?;
-        let store = setup.open().await?;
-        let done = match setup.settings_of(&store).await {
+        self.settings_alone()?;
+        let store = self.open().await?;
+        let done = match self.settings_of(&store).await {
             Ok(settings) => act(&settings, &store).await,
             Err(failure) => Err(failure),
         };
@@ -98,7 +106,8 @@ impl Setup {
         let before = store.served().await.map_err(|error| broken(&error))?;
         // A file may leave the issuer to the command line.
         let of_file = |file: &IssuerFile| {
-            file.settings().map_or_else(|_| issuer.clone(), |settings| settings.issuer().clone())
+            file.settings_without_key()
+                .map_or_else(|_| issuer.clone(), |settings| settings.issuer().clone())
         };
         let file_issuer = self.file.as_ref().map(of_file);
         let served = Served { issuer: issuer.clone(), file_issuer };
@@ -148,6 +157,7 @@ impl Setup {
             path: Some(path.clone()),
             database: self.database.clone(),
             database_of_file: self.database_of_file,
+            with_key: self.with_key,
         };
         let settings = again.settings(issuer, address)?;
         Ok((again, settings))
@@ -177,7 +187,7 @@ impl Setup {
         issuer: Option<&IssuerName>,
         address: SocketAddr,
     ) -> Result<Settings, Failure> {
-        let key = key_of_environment()?;
+        let key = if self.with_key { key_of_environment()? } else { None };
         let with_key = |settings: Settings| match (key.clone(), settings.key_encryption_key()) {
             (None, _) => Ok(settings),
             (Some(_), Some(_)) => Err(Failure::told(format!(
@@ -186,9 +196,11 @@ impl Setup {
             (Some(key), None) => Ok(settings.with_key_encryption_key(key)),
         };
         if let Some(file) = &self.file {
-            return with_key(match issuer {
-                Some(issuer) => file.settings_for(issuer)?,
-                None => file.settings()?,
+            return with_key(match (issuer, self.with_key) {
+                (Some(issuer), true) => file.settings_for(issuer)?,
+                (Some(issuer), false) => file.settings_for_without_key(issuer)?,
+                (None, true) => file.settings()?,
+                (None, false) => file.settings_without_key()?,
             });
         }
         let url = match issuer {
@@ -242,6 +254,12 @@ impl Setup {
         let file = file.split_once('?').map_or(file, |(file, _)| file);
         (!file.starts_with(':')).then_some(Path::new(file))
     }
+}
+
+/// The database if none is named: beside the file, so that every program that reads it uses the same.
+fn database_beside(file: Option<&Path>) -> String {
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    format!("sqlite://{}", folder.join(DATABASE).display())
 }
 
 /// The issuer of a server that has no other name than its address.

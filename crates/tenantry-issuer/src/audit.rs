@@ -8,8 +8,8 @@
 //! The queue is bounded, and nobody waits for it: a database that is slow or away delays no token. What
 //! does not fit is counted, and the log says so; the event itself is in the log in any case.
 //!
-//! Anybody can be refused as often as they like. So refusals that name no registered client are in the
-//! table up to [a bound](STRANGERS) only: nobody fills the disk, or pushes out what clients did.
+//! Anybody can be refused as often as they like. So refusals of callers that proved to be no client are in
+//! the table up to [a bound](STRANGERS) only: nobody fills the disk, or pushes out what clients did.
 
 use std::error::Error;
 use std::fmt;
@@ -92,11 +92,11 @@ impl Audit {
         (Self { queue: sender, lost, strangers }, AuditWriter { stop, task })
     }
 
-    /// Puts `event` into the log and the queue, or into the log alone if it is one too many that names no
-    /// registered client. Never waits.
+    /// Puts `event` into the log and the queue, or into the log alone if it is one too many of
+    /// strangers. Never waits.
     pub fn record(&self, event: AuditEvent) {
         log(&event);
-        if event.client.is_none() && self.strangers.check().is_err() {
+        if event.is_of_a_stranger() && self.strangers.check().is_err() {
             metrics::counter!("tenantry_issuer_audit_strangers_total").increment(1);
             return;
         }
@@ -264,7 +264,7 @@ mod tests {
     fn event() -> AuditEvent {
         AuditEvent {
             at: Duration::ZERO,
-            actor: "client".into(),
+            actor: "client sync".into(),
             action: "token.issue".into(),
             tenant: Some("tenant1".parse().unwrap()),
             client: Some("sync".parse().unwrap()),
@@ -286,17 +286,26 @@ mod tests {
         let kept = Kept::new(100, 0);
         let (audit, writer, clock) = start(&kept, QUEUE);
         let record = |times: usize| {
-            let made_up = AuditEvent { tenant: None, client: None, ..event() };
-            (0..times).for_each(|_| audit.record(made_up.clone()));
+            // Those that name a registered client are strangers, too: its id is no secret.
+            let guess = AuditEvent {
+                actor: "address 192.0.2.1".into(),
+                outcome: AuditOutcome::Refused,
+                ..event()
+            };
+            let made_up = AuditEvent { tenant: None, client: None, ..guess.clone() };
+            for at in 0..times {
+                audit.record(if at % 2 == 0 { guess.clone() } else { made_up.clone() });
+            }
         };
         record(5_000);
         clock.advance(Duration::from_secs(3));
         record(10);
         for _ in 0..50 {
             audit.record(event());
+            audit.record(AuditEvent { outcome: AuditOutcome::Refused, ..event() });
         }
         writer.finish().await;
-        assert_eq!((kept.written(), audit.lost()), (1_000 + 3 + 50, 0));
+        assert_eq!((kept.written(), audit.lost()), (1_000 + 3 + 100, 0));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config_error::ConfigError;
 use crate::config_format::File;
@@ -31,6 +31,7 @@ pub struct IssuerFile {
     listen: Option<SocketAddr>,
     metrics_listen: Option<SocketAddr>,
     database: Option<String>,
+    key_encryption_key: Option<PathBuf>,
     name: String,
     text: String,
 }
@@ -55,19 +56,19 @@ impl IssuerFile {
     ///
     /// # Errors
     ///
-    /// With name and line, if it is not TOML, has a key or a value that is not in the format, or
-    /// names a file that cannot be read.
+    /// With name and line, if it is not TOML, or has a key or a value that is not in the format.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
         Self::load(text.into(), name.into(), Path::new(""))
     }
 
     fn load(text: String, name: String, base: &Path) -> Result<Self, ConfigError> {
         let file: File = tenantry_toml::read(&text, &name)?;
-        let builder = file.builder(base).map_err(|error| error.located(&name, &text))?;
+        let builder = file.builder();
+        let key_encryption_key = file.key_encryption_key_file.map(|file| base.join(file));
         let listen = file.listen.map(|address| address.0);
         let metrics_listen = file.metrics_listen.map(|address| address.0);
         let database = file.database.map(|url| beside(base, url));
-        Ok(Self { builder, listen, metrics_listen, database, name, text })
+        Ok(Self { builder, listen, metrics_listen, database, key_encryption_key, name, text })
     }
 
     /// The address to listen on, if the file has one.
@@ -89,12 +90,22 @@ impl IssuerFile {
         self.database.as_deref()
     }
 
-    /// Checks the settings.
+    /// Reads the key encryption key, and checks the settings.
     ///
     /// # Errors
     ///
     /// At the first setting that cannot be used, with name and line.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
+        self.build(self.with_key(self.builder.clone())?)
+    }
+
+    /// Checks the settings, for whoever has nothing to do with signing keys and may not be able to read
+    /// the file that they are encrypted with.
+    ///
+    /// # Errors
+    ///
+    /// As [`settings`](Self::settings).
+    pub fn settings_without_key(&self) -> Result<Settings, ConfigError> {
         self.build(self.builder.clone())
     }
 
@@ -104,6 +115,15 @@ impl IssuerFile {
     ///
     /// As [`settings`](Self::settings).
     pub fn settings_for(&self, issuer: &IssuerName) -> Result<Settings, ConfigError> {
+        self.build(self.with_key(self.builder.clone())?.issuer(issuer.as_str()))
+    }
+
+    /// The same without the key encryption key.
+    ///
+    /// # Errors
+    ///
+    /// As [`settings`](Self::settings).
+    pub fn settings_for_without_key(&self, issuer: &IssuerName) -> Result<Settings, ConfigError> {
         self.build(self.builder.clone().issuer(issuer.as_str()))
     }
 
@@ -138,6 +158,15 @@ impl IssuerFile {
         self.locate(ConfigError::about(setting, problem))
     }
 
+    fn with_key(&self, builder: SettingsBuilder) -> Result<SettingsBuilder, ConfigError> {
+        let Some(file) = &self.key_encryption_key else { return Ok(builder) };
+        let refuse = |problem: String| self.fault("key_encryption_key_file", problem);
+        let text = fs::read_to_string(file)
+            .map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
+        let key = text.parse().map_err(|error| refuse(format!("what is in it is {error}")))?;
+        Ok(builder.key_encryption_key(key))
+    }
+
     fn build(&self, builder: SettingsBuilder) -> Result<Settings, ConfigError> {
         builder.build().map_err(|error| self.locate(error))
     }
@@ -161,8 +190,8 @@ impl fmt::Debug for IssuerFile {
 }
 
 impl File {
-    /// What the file sets; `base` is what paths in it are relative to.
-    fn builder(&self, base: &Path) -> Result<SettingsBuilder, ConfigError> {
+    /// What the file sets, apart from the key encryption key.
+    fn builder(&self) -> SettingsBuilder {
         let mut settings = Settings::builder().openid_configuration(self.openid_configuration);
         for audience in self.audience.iter().flat_map(|list| &list.0) {
             settings = settings.audience(audience);
@@ -182,17 +211,10 @@ impl File {
         if let Some(name) = &self.algorithm {
             settings = settings.algorithm(name);
         }
-        if let Some(file) = &self.key_encryption_key_file {
-            let refuse = |problem| ConfigError::about("key_encryption_key_file", problem);
-            let text = fs::read_to_string(base.join(file))
-                .map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
-            let key = text.parse().map_err(|error| refuse(format!("what is in it is {error}")))?;
-            settings = settings.key_encryption_key(key);
-        }
         for network in self.trusted_proxies.iter().flat_map(|list| &list.0) {
             settings = settings.trusted_proxy(network);
         }
-        Ok(self.times(settings))
+        self.times(settings)
     }
 
     fn times(&self, mut settings: SettingsBuilder) -> SettingsBuilder {

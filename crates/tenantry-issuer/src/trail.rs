@@ -57,7 +57,7 @@ impl Trail {
     /// Ends the trail with `refusal`, or without one.
     pub(crate) fn event(self, at: Duration, refusal: Option<&OAuthError>) -> AuditEvent {
         let actor = match (&self.client, self.address) {
-            (Some(client), _) if self.authenticated => ["client ", client.as_str()].concat(),
+            (Some(client), _) if self.authenticated => AuditEvent::by(client),
             (_, Some(address)) => format!("address {address}"),
             (_, None) => "unauthenticated".into(),
         };

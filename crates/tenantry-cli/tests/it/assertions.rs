@@ -38,6 +38,11 @@ fn a_key_of_each_kind_obtains_a_token_again_and_again() {
         return;
     }
     let (place, serving) = place(&KEYS, &[]);
+    let shown = place.run("client show p256 --tenant tenant1 --json").json();
+    let kid = shown["keys"][0]["kid"].as_str().unwrap();
+    assert_eq!(kid.len(), 43);
+    let text = place.run("client show p256 --tenant tenant1");
+    assert!(text.done().contains(&format!("{kid} (EC P-256")), "{text:?}");
     for (name, _) in KEYS {
         for _ in 0..2 {
             let token = place.run(&format!("{} --json", line(name, &format!("{name}.key")))).json();

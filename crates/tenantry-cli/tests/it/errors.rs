@@ -32,6 +32,52 @@ fn an_issuers_file_that_is_wrong() {
     }
 }
 
+/// Who may not read what signing keys are encrypted with can still stop a client or a tenant.
+#[test]
+fn a_key_encryption_key_that_cannot_be_read_is_in_nobodys_way_who_does_not_need_it() {
+    let place = Place::new();
+    place.run("tenant add tenant1").done();
+    place.run("client add --tenant tenant1 --id js --scope journal.read").done();
+    place.write("issuer.toml", &format!("{SETTINGS}key_encryption_key_file = \"no.key\"\n"));
+    for command in [
+        "client disable js --tenant tenant1",
+        "client update js --tenant tenant1 --add-scope finance.write",
+        "tenant suspend tenant1",
+        "audit",
+        "keys list",
+    ] {
+        place.run(command).done();
+    }
+    for command in ["serve issuer", "keys rotate", "keys encrypt"] {
+        let ran = place.run(command);
+        let line = "issuer.toml:3: key_encryption_key_file: the file cannot be read: ";
+        assert!(ran.refused(2).starts_with(line), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_database_that_nobody_names_is_beside_the_file() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("etc")).unwrap();
+    place.write("etc/issuer.toml", SETTINGS);
+    place.run("tenant add tenant1 --config etc/issuer.toml").done();
+    assert!(place.path().join("etc/tenantry.db").exists());
+    assert_eq!(place.files(), ["etc"]);
+}
+
+/// One in 64 begins like an option.
+#[test]
+fn a_key_may_begin_with_a_hyphen() {
+    let place = Place::new();
+    let serving = place.serve(&["--listen", "127.0.0.1:0"]);
+    let ran = place.run("keys retire -AXS2Wxzm8PjEaYWN2llNPkOd_MRh_isXgggqVVX5s4");
+    assert!(ran.refused(2).starts_with("there is no signing key `-AXS2"), "{ran:?}");
+    let line =
+        format!("token --tenant t --client-id c --at {} --auth private_key_jwt", serving.issuer);
+    let ran = place.run(&format!("{line} --kid -a --key no.key"));
+    assert!(ran.refused(2).contains("no.key"), "{ran:?}");
+}
+
 #[test]
 fn a_file_that_was_named_and_is_not_there() {
     let place = Place::new();

@@ -29,6 +29,22 @@ pub struct AuditEvent {
     pub reason: Option<String>,
 }
 
+/// What stands before a client's id in an actor.
+const CLIENT: &str = "client ";
+
+impl AuditEvent {
+    /// The actor of what a client did that proved to be `client`.
+    pub(crate) fn by(client: &ClientId) -> String {
+        [CLIENT, client.as_str()].concat()
+    }
+
+    /// Whether nobody proved to be anybody: strangers do this as often as they like, also in the name of
+    /// a client.
+    pub(crate) fn is_of_a_stranger(&self) -> bool {
+        self.outcome != AuditOutcome::Done && !self.actor.starts_with(CLIENT)
+    }
+}
+
 /// How something ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum AuditOutcome {

@@ -175,12 +175,18 @@ fn a_key_encryption_key_that_cannot_be_used() {
     let path = folder.path().join("issuer.toml");
     fs::write(&path, format!("{BASE}key_encryption_key_file = \"key\"")).unwrap();
     let place = format!("{}:4: key_encryption_key_file: ", path.display());
-    let shown = || IssuerFile::read(&path).err().map_or("accepted".into(), |e| e.to_string());
+    let file = IssuerFile::read(&path).unwrap();
+    let shown = || file.settings().err().map_or("accepted".into(), |error| error.to_string());
     assert!(shown().starts_with(&format!("{place}the file cannot be read: ")), "{}", shown());
     fs::write(folder.path().join("key"), "hunter2").unwrap();
     let problem =
         "what is in it is not 32 bytes in base64: make one with `openssl rand -base64 32`";
     assert_eq!(shown(), format!("{place}{problem}"));
+    // Whoever has nothing to do with keys is not held up.
+    assert!(file.settings_without_key().is_ok());
+    let other = "https://other.example".parse().unwrap();
+    assert!(file.settings_for(&other).is_err());
+    assert_eq!(*file.settings_for_without_key(&other).unwrap().issuer(), other);
 }
 
 #[test]
