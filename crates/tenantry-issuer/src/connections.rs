@@ -35,6 +35,9 @@ use tower_service::Service;
 /// a process may usually have open.
 pub(crate) const MAX_CONNECTIONS: usize = 900;
 
+/// The same for the address that metrics have to themselves.
+pub(crate) const MAX_FOR_METRICS: usize = 16;
+
 /// How long a caller may take to send the head of a request, or to send nothing.
 ///
 /// Longer than the 60 s for which proxies and load balancers usually keep a connection for the next
@@ -44,12 +47,9 @@ pub(crate) const HEAD_TIME: Duration = Duration::from_secs(75);
 /// The most bytes of a head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
-/// Serves `app` until `stop` is done, and then until the requests under way are answered.
-pub(crate) async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) {
-    serve_at_most(MAX_CONNECTIONS, listener, app, stop).await;
-}
-
-async fn serve_at_most(
+/// Serves `app` on `most` connections at a time until `stop` is done, and then until the requests under
+/// way are answered.
+pub(crate) async fn serve(
     most: usize,
     mut listener: TcpListener,
     app: Router,
@@ -111,7 +111,7 @@ mod tests {
     async fn serving(most: usize) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve_at_most(most, listener, app(), std::future::pending()));
+        tokio::spawn(serve(most, listener, app(), std::future::pending()));
         address
     }
 

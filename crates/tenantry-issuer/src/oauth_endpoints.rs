@@ -20,6 +20,7 @@ use crate::keys::KeyRing;
 use crate::oauth_error::OAuthError;
 use crate::own_tokens::OwnTokens;
 use crate::rate_limit::RateLimits;
+use crate::reason::Reason;
 use crate::records::AuditEvent;
 use crate::registrations::Registrations;
 use crate::revoke::revoke;
@@ -135,10 +136,37 @@ impl OAuthEndpoints {
         &self.0.limits
     }
 
-    /// Accounts for a request, and answers it.
-    fn answer(&self, trail: Trail, result: Result<Response, OAuthError>) -> Response {
-        (self.0.audit)(trail.event(self.clock().unix(), result.as_ref().err()));
+    fn account_for(&self, trail: &mut Trail, refusal: Option<&OAuthError>) {
+        (self.0.audit)(trail.event(self.clock().unix(), refusal));
+    }
+}
+
+/// A request that is accounted for once, also if its sender hangs up, or it takes too long: what it asked
+/// for may have been done.
+struct Account<'a> {
+    endpoints: &'a OAuthEndpoints,
+    trail: Trail,
+    ended: bool,
+}
+
+impl<'a> Account<'a> {
+    fn of(endpoints: &'a OAuthEndpoints, action: &'static str) -> Self {
+        Self { endpoints, trail: Trail::new(action), ended: false }
+    }
+
+    fn answer(mut self, result: Result<Response, OAuthError>) -> Response {
+        self.ended = true;
+        self.endpoints.account_for(&mut self.trail, result.as_ref().err());
         result.unwrap_or_else(IntoResponse::into_response)
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let abandoned = OAuthError::unavailable(Reason::Abandoned);
+            self.endpoints.account_for(&mut self.trail, Some(&abandoned));
+        }
     }
 }
 
@@ -153,9 +181,9 @@ fn refuse_method() -> Response {
 }
 
 async fn token(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
-    let mut trail = Trail::new("token.issue");
-    let result = issue(&endpoints, request, &mut trail).await;
-    readable(endpoints.answer(trail, result))
+    let mut account = Account::of(&endpoints, "token.issue");
+    let result = issue(&endpoints, request, &mut account.trail).await;
+    readable(account.answer(result))
 }
 
 /// A browser asks, for a page of another origin. Nobody is judged yet, so nothing is accounted for.
@@ -167,13 +195,13 @@ async fn introspection(
     State(endpoints): State<OAuthEndpoints>,
     request: Request<Body>,
 ) -> Response {
-    let mut trail = Trail::new("token.introspect");
-    let result = introspect(&endpoints, request, &mut trail).await;
-    endpoints.answer(trail, result)
+    let mut account = Account::of(&endpoints, "token.introspect");
+    let result = introspect(&endpoints, request, &mut account.trail).await;
+    account.answer(result)
 }
 
 async fn revocation(State(endpoints): State<OAuthEndpoints>, request: Request<Body>) -> Response {
-    let mut trail = Trail::new("token.revoke");
-    let result = revoke(&endpoints, request, &mut trail).await;
-    endpoints.answer(trail, result)
+    let mut account = Account::of(&endpoints, "token.revoke");
+    let result = revoke(&endpoints, request, &mut account.trail).await;
+    account.answer(result)
 }

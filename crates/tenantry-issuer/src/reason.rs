@@ -24,6 +24,7 @@ macro_rules! reasons {
 }
 
 reasons! {
+    Abandoned = "abandoned",
     AssertionAlgorithm = "assertion_algorithm",
     AssertionAudience = "assertion_audience",
     AssertionClaims = "assertion_claims",

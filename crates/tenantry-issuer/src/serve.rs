@@ -8,7 +8,7 @@ use axum::body::Body;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::connections;
+use crate::connections::{self, MAX_CONNECTIONS, MAX_FOR_METRICS};
 use crate::document::no_document;
 use crate::server::IssuerServer;
 
@@ -47,10 +47,12 @@ impl IssuerServer {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             }
         };
-        let serving = connections::serve(listener, or_nothing(app), until_stopped());
+        let serving =
+            connections::serve(MAX_CONNECTIONS, listener, or_nothing(app), until_stopped());
         let serving_metrics = async {
             if let Some((listener, metrics)) = apart {
-                connections::serve(listener, or_nothing(metrics), until_stopped()).await;
+                let metrics = or_nothing(metrics);
+                connections::serve(MAX_FOR_METRICS, listener, metrics, until_stopped()).await;
             }
         };
         tokio::select! {
@@ -60,7 +62,10 @@ impl IssuerServer {
                 tokio::time::sleep(GRACE).await;
             } => tracing::warn!("requests still under way were given up"),
         }
-        self.close().await;
+        // A database that hangs does not keep the process from its end.
+        if tokio::time::timeout(GRACE, self.close()).await.is_err() {
+            tracing::warn!("the database does not answer: audit events may be in the log only");
+        }
     }
 }
 

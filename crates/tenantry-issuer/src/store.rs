@@ -84,7 +84,10 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let database = match url.split_once(':') {
             Some(("sqlite", name)) => sqlite::open(name).await?,
-            Some(("postgres" | "postgresql", _)) => postgres::open(url).await?,
+            // Without the slashes its password would be taken for another part, and shown.
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                postgres::open(url).await?
+            }
             _ => {
                 return Err(StoreError::location(
                     "a database is named `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/NAME`",

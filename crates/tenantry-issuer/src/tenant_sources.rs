@@ -136,7 +136,10 @@ impl TenantSources<'_> {
             let matches =
                 |value: &&str| self.audience.iter().any(|one| one.matches(value).is_some());
             if let Some(value) = form.all(parameter).find(|value| !matches(value)) {
-                let known = self.audience.iter().map(|pattern| pattern.as_str());
+                // Nobody has proven anything yet: patterns, as the other answer has one, and no name
+                // of a server that is for all tenants.
+                let known = self.audience.iter().filter(|pattern| pattern.has_tenant());
+                let known = known.map(|pattern| pattern.as_str());
                 return unknown(parameter, value, known);
             }
         }
@@ -309,7 +312,7 @@ mod tests {
             assert_eq!(
                 error.description(),
                 "the audience tenant1 is none of this issuer, which has \
-                 https://api.erp.example/{tenant} and https://reports.example"
+                 https://api.erp.example/{tenant}"
             );
         }
         let slash = "resource=https://api.erp.example/tenant1/";

@@ -55,7 +55,7 @@ impl Trail {
     }
 
     /// Ends the trail with `refusal`, or without one.
-    pub(crate) fn event(self, at: Duration, refusal: Option<&OAuthError>) -> AuditEvent {
+    pub(crate) fn event(&mut self, at: Duration, refusal: Option<&OAuthError>) -> AuditEvent {
         let actor = match (&self.client, self.address) {
             (Some(client), _) if self.authenticated => AuditEvent::by(client),
             (_, Some(address)) => format!("address {address}"),
@@ -65,10 +65,10 @@ impl Trail {
             at,
             actor,
             action: self.action.into(),
-            tenant: self.tenant,
-            client: self.client,
+            tenant: self.tenant.take(),
+            client: self.client.take(),
             grant: self.grant.map(Into::into),
-            scopes: self.scopes,
+            scopes: std::mem::take(&mut self.scopes),
             outcome: match refusal {
                 None => AuditOutcome::Done,
                 Some(refusal) if refusal.status().is_server_error() => AuditOutcome::Failed,

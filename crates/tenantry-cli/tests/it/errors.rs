@@ -100,6 +100,11 @@ fn a_database_that_cannot_be_used() {
             "postgres://root:12/hunter2@127.0.0.1/x",
             "the URL of the database is malformed: `/`, `@`, `?` and `#` in a password are written ",
         ),
+        ("postgres:root:hunter2@127.0.0.1/x", "a database is named `sqlite://FILE` or "),
+        (
+            "postgres://root@127.0.0.1/x?sslpassword=hunter2",
+            "the URL of the database has a parameter that is not known here, sslpassword: known are ",
+        ),
         ("postgres://root:hunter2@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1 cannot be reached: "),
     ] {
         let place = Place::new();

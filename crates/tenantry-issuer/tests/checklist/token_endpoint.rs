@@ -287,6 +287,9 @@ async fn a9_a_failure_counts_though_its_sender_hangs_up() {
     assert!((&mut busy).now_or_never().is_none());
     for _ in 0..9 {
         assert!(fail().send().now_or_never().is_none());
+        let event = stack.last_event();
+        assert_eq!(event.reason.as_deref(), Some("abandoned"));
+        assert_eq!(event.outcome, AuditOutcome::Failed);
     }
     busy.await.unwrap();
 

@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tenantry_issuer::{
     AuditOutcome, Client, ClientAuth, Grants, IssuerServer, Secret, Settings, Store,
 };
 use tenantry_testkit::ManualClock;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::fixture::{NOW, a_client, a_tenant};
@@ -187,4 +189,41 @@ async fn a_database_that_hangs_holds_no_request_for_ever() {
     site.get("/readyz").await.granted();
     site.renew(refresh).await.granted();
     server.close().await;
+}
+
+/// A statement that is given up ends in the database, too. Carried out later, it would use up the token by
+/// the time of its request, and its sender would look like a thief when it tries again.
+#[tokio::test]
+async fn a_renewal_that_waits_for_too_long_is_not_carried_out_afterwards() {
+    let Some(postgres) = OwnServer::start() else { return };
+    let (server, site, clock) = serve(&postgres).await;
+    let before = site.token("sync").await.granted();
+    let refresh = before["refresh_token"].as_str().unwrap();
+    let mut other = PgConnection::connect(&postgres.url).await.unwrap();
+    let lock = "BEGIN; SELECT 1 FROM refresh_family FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+
+    site.renew(refresh).await.assert_unavailable();
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    clock.advance(Duration::from_secs(61));
+    site.renew(refresh).await.granted();
+    server.close().await;
+}
+
+/// Nor does it keep a process from its end.
+#[tokio::test]
+async fn a_server_ends_though_its_audit_trail_cannot_be_written() {
+    let Some(postgres) = OwnServer::start() else { return };
+    let (server, site, _) = serve(&postgres).await;
+    let mut other = PgConnection::connect(&postgres.url).await.unwrap();
+    let lock = "BEGIN; UPDATE audit_number SET last = last";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    site.token("plain").await.granted();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // It ends, while the row is still locked.
+    server.serve(listener, None, async {}).await;
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
 }

@@ -169,7 +169,11 @@ const HOLD: &str = r#"
     ctl() { "$programs/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 "$@" >/dev/null 2>&1; }
     start() { ctl -o "-k '$dir' -c listen_addresses='' -c fsync=off" start; }
     stop() { ctl -m immediate stop; }
-    all() { read -r main <"$dir/data/postmaster.pid" && kill "-$1" "$main" $(pgrep -P "$main"); }
+    # The first process before its children, so that there are no new ones; one may have ended meanwhile.
+    all() {
+        read -r main <"$dir/data/postmaster.pid" && kill "-$1" "$main" || return
+        for child in $(pgrep -P "$main"); do kill "-$1" "$child" 2>/dev/null || :; done
+    }
     hang() { all STOP; }
     go_on() { all CONT; }
     while read -r word; do "$word"; say; done
