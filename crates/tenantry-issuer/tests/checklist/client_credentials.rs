@@ -41,6 +41,18 @@ async fn a20_a_client_that_was_disabled_meanwhile_gets_no_refresh_token() {
 }
 
 #[tokio::test]
+async fn a20_a_client_that_is_found_to_be_gone_is_believed_no_longer() {
+    let stack = Stack::new().await;
+    let (tenant, client) = ("tenant1".parse().unwrap(), "renewing".parse().unwrap());
+    stack.token_for("renewing").tokens().await;
+    assert!(stack.store.remove_client(&tenant, &client).await.unwrap());
+
+    let answer = stack.token_for("renewing").send().await;
+    answer.assert_refused(400, "unauthorized_client", "client_gone");
+    stack.token_for("renewing").send().await.assert_invalid_client("client_unknown");
+}
+
+#[tokio::test]
 async fn a21_a_scope_that_is_foreign_or_not_registered_refuses_the_whole_request() {
     let stack = Stack::new().await;
     let asked = |scope: &str| stack.token_for("erp-sync").with("scope", scope);

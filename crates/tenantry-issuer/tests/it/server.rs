@@ -326,3 +326,15 @@ async fn what_is_past_is_removed_without_being_asked_after_ten_minutes() {
     };
     assert!(tokio::time::timeout(Duration::from_secs(30), removed).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_server_that_was_stopped_has_closed_its_database() {
+    let running = Running::new("https://auth.erp.example").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    assert!(running.server.store().ping().await.is_ok());
+
+    running.server.serve(listener, None, async {}).await;
+
+    // So what waited for it, the audit trail above all, is written.
+    assert!(running.server.store().ping().await.is_err());
+}
